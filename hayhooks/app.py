@@ -1,0 +1,271 @@
+"""The application: `Hayhooks`, and the two functions that make and run a server."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import weakref
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from hayhooks.deploy.deployment import Deployment
+from hayhooks.deploy.sources import Source, make_source
+from hayhooks.deploy.store import Store
+from hayhooks.errors import HayhooksError
+from hayhooks.http.answers import error_answer
+from hayhooks.http.deploy import deploy_routes
+from hayhooks.http.middleware import RequestIdMiddleware
+from hayhooks.http.router import PipelineRoute, PipelineRouter
+from hayhooks.http.run import RunEndpoint
+from hayhooks.http.status import status_routes
+from hayhooks.log import configure
+from hayhooks.openai.chat import ChatEndpoint
+from hayhooks.openai.models import model_routes
+from hayhooks.pipelines.runner import Runner
+from hayhooks.pipelines.threads import WorkerThreads
+from hayhooks.publisher import Publisher
+from hayhooks.settings import Settings
+from hayhooks.wrapper import BasePipelineWrapper
+
+_POST = frozenset({"POST"})
+
+
+class Hayhooks(Starlette):
+    """Serves Haystack pipelines; runs by itself or mounted in another Starlette application.
+
+    `pipelines_dir` holds what is deployed at start-up and keeps what is saved; without it
+    nothing touches the disk. `admin=False` leaves out the routes that deploy and undeploy.
+    Everything lives on the instance, so that one process may hold several.
+
+    >>> from hayhooks import BasePipelineWrapper
+    >>> class Echo(BasePipelineWrapper):
+    ...     def setup(self) -> None: ...
+    ...     def run_api(self, text: str) -> str:
+    ...         return text
+    >>> hooks = Hayhooks()
+    >>> hooks.deploy("echo", Echo()).name
+    'echo'
+    """
+
+    def __init__(
+        self,
+        pipelines_dir: str | PathLike[str] | None = None,
+        *,
+        settings: Settings | None = None,
+        admin: bool = True,
+        routes: Sequence[BaseRoute] = (),
+        middleware: Sequence[Middleware] = (),
+    ) -> None:
+        self.settings = settings or Settings()
+        self.threads = WorkerThreads(self.settings.run_threads)
+        self.runner = Runner(
+            self.threads,
+            show_tracebacks=self.settings.show_tracebacks,
+            streaming_components=self.settings.streaming_components,
+        )
+        self.pipelines = PipelineRouter(self._make_routes)
+        self.store = self._make_store(pipelines_dir)
+        self._publisher = Publisher(self.pipelines, self.store, self.settings, is_taken=self._is_taken)
+        self._start_lock = asyncio.Lock()
+        self._is_started = False
+        _extend_path(self.settings.additional_python_path)
+        super().__init__(
+            routes=[self.pipelines, *self._system_routes(admin), *routes],
+            middleware=[*middleware, *_cors(self.settings)],
+            exception_handlers={HTTPException: _answer_error, HayhooksError: _answer_error, Exception: _answer_error},
+            lifespan=self.lifespan,
+        )
+
+    @property
+    def deployments(self) -> Mapping[str, Deployment]:
+        """The current deployments by name. Never changes: look again after a deploy."""
+        return self.pipelines.deployments
+
+    def deploy(
+        self,
+        name: str,
+        source: BasePipelineWrapper | str | PathLike[str] | Mapping[str, str | bytes] | Source,
+        *,
+        overwrite: bool = False,
+        save: bool = False,
+    ) -> Deployment:
+        """Load, set up and publish a pipeline; blocking, from any thread.
+
+        `source` is a wrapper, the path of a directory or YAML file, the files of a wrapper by
+        relative path, or YAML text. With `save` it is kept in `pipelines_dir`. Until the new one
+        is published the old one serves; a failure changes nothing.
+
+        Raises `PipelineExists` without `overwrite`, `PipelinePathError` for a name or path that is
+        refused, `PipelineModuleLoadError`, `PipelineWrapperError` or `PipelineYamlError` for what
+        cannot be served, and `PipelineFilesError` when it cannot be saved.
+        """
+        return self._publisher.deploy(name, make_source(source), overwrite=overwrite, save=save)
+
+    def undeploy(self, name: str) -> None:
+        """Take a pipeline out of service; requests that run finish. Raises `PipelineNotFound`.
+
+        What the user wrote stays, and so do the saved revisions; a start does not deploy it again.
+        """
+        self._publisher.undeploy(name)
+
+    @asynccontextmanager
+    async def lifespan(self, app: Any = None) -> AsyncIterator[None]:
+        """Start, and on leaving end all deployments. A host application may pass it on as its own."""
+        await self.startup()
+        try:
+            yield
+        finally:
+            await self.threads.run(self._publisher.end_all)
+            self.threads.close()
+            self._is_started = False
+
+    async def startup(self) -> None:
+        """Deploy what the pipelines directory holds; only the first call does anything."""
+        async with self._start_lock:
+            if not self._is_started:
+                await self.threads.run(self._publisher.deploy_found)
+                self._is_started = True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.settings.root_path and not scope.get("root_path"):
+            scope = {**scope, "root_path": self.settings.root_path}
+        # A mounted application gets no lifespan events: it starts with its first request.
+        if not self._is_started and scope["type"] != "lifespan":
+            await self.startup()
+        await super().__call__(scope, receive, send)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Put the request id around everything, also around the answer to an unforeseen error."""
+        return RequestIdMiddleware(super().build_middleware_stack(), access_log=self.settings.access_log)
+
+    def _make_store(self, directory: str | PathLike[str] | None) -> Store | None:
+        if directory is None:
+            return None
+        return Store(
+            Path(fspath(directory)),
+            ignore=tuple(self.settings.files_to_ignore_patterns),
+            revisions_kept=self.settings.revisions_kept,
+        )
+
+    def _system_routes(self, admin: bool) -> list[BaseRoute]:
+        chat = ChatEndpoint(self.runner, self.pipelines)
+        return [
+            *status_routes(self),
+            Route("/v1/chat/completions", chat, methods=["POST"], name="openai_chat_completions"),
+            Route("/chat/completions", chat, methods=["POST"], name="openai_chat_completions_alias"),
+            *model_routes(self),
+            *(deploy_routes(self) if admin else ()),
+        ]
+
+    def _make_routes(self, deployment: Deployment) -> Iterable[PipelineRoute]:
+        if deployment.schema is not None:
+            yield PipelineRoute("run", "run", _POST, RunEndpoint(deployment, deployment.schema, self.runner))
+        chat = ChatEndpoint(self.runner, self.pipelines, deployment=deployment)
+        yield PipelineRoute("chat_completions", "chat/completions", _POST, chat)
+        # The path of the servers before 1.12 (contract 2.9).
+        yield PipelineRoute("chat", "chat", _POST, chat)
+
+    def _is_taken(self, path: str) -> bool:
+        """Tell whether a route other than a pipeline's answers `POST` at a path."""
+        scope = {"type": "http", "path": path, "method": "POST", "root_path": "", "headers": []}
+        others = (route for route in self.routes if route is not self.pipelines)
+        return any(route.matches(scope)[0] is Match.FULL for route in others)
+
+
+def create_app(settings: Settings | None = None) -> Hayhooks:
+    """Return the server that `hayhooks run` runs, with the settings of the environment.
+
+    Raises `SettingsError`, and `PipelineFilesError` when the pipelines directory is none.
+    """
+    loaded = settings or Settings.load()
+    app = Hayhooks(loaded.pipelines_dir, settings=loaded)
+    _latest_app.append(weakref.ref(app))
+    return app
+
+
+def create_worker() -> Hayhooks:
+    """Return `create_app()` in a worker process of its own, where the log has to be set up too."""
+    settings = Settings.load()
+    configure_log(settings)
+    return create_app(settings)
+
+
+def run_app(app: ASGIApp, *, host: str | None = None, port: int | None = None) -> None:
+    """Serve an application until a signal ends it; its settings are the defaults, and it logs to stderr."""
+    import uvicorn  # only a server needs it
+
+    settings = app.settings if isinstance(app, Hayhooks) else Settings.load()
+    configure_log(settings)
+    uvicorn.run(
+        app,
+        host=settings.host if host is None else host,
+        port=settings.port if port is None else port,
+        **server_options(settings),
+    )
+
+
+def server_options(settings: Settings) -> dict[str, Any]:
+    """Return what uvicorn is told besides the address: our log, and the time that open requests get."""
+    return {
+        "log_config": None,
+        "access_log": False,
+        "timeout_graceful_shutdown": settings.graceful_shutdown_timeout,
+    }
+
+
+def configure_log(settings: Settings) -> None:
+    """Write the log to stderr as the settings say."""
+    configure(
+        level=settings.log_level,
+        verbose=settings.log_format == "verbose",
+        intercepted=settings.intercepted_loggers,
+    )
+
+
+def latest_app() -> Hayhooks | None:
+    """Return the application that `create_app()` made last, for functions of upstream that take none."""
+    return _latest_app[-1]() if _latest_app else None
+
+
+# Upstream keeps its pipelines in the process; code written for that finds the last application here.
+_latest_app: deque[weakref.ref[Hayhooks]] = deque(maxlen=1)
+
+
+async def _answer_error(request: Request, error: Exception) -> Response:
+    return error_answer(error)
+
+
+def _cors(settings: Settings) -> list[Middleware]:
+    if not settings.cors_allow_origins and not settings.cors_allow_origin_regex:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_allow_origins,
+            allow_origin_regex=settings.cors_allow_origin_regex,
+            allow_methods=settings.cors_allow_methods,
+            allow_headers=settings.cors_allow_headers,
+            allow_credentials=settings.cors_allow_credentials,
+            expose_headers=settings.cors_expose_headers,
+            max_age=settings.cors_max_age,
+        )
+    ]
+
+
+def _extend_path(directory: str) -> None:
+    """Let wrappers import shared code; appended, so that it hides nothing."""
+    if directory and directory not in sys.path:
+        sys.path.append(directory)

@@ -1,0 +1,146 @@
+"""Commands that deploy and undeploy pipelines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hayhooks.cli.command import CommandError, client_command
+from hayhooks.cli.output import Output
+from hayhooks.cli.usage import Options
+from hayhooks.client import Client, ServerRefused
+from hayhooks.environment import read_variables
+from hayhooks.files import read_directory
+
+
+@client_command("""\
+Deploy a directory holding pipeline_wrapper.py.
+
+Usage:
+  hayhooks pipeline deploy-files [options] <dir>
+
+Options:
+  -n, --name=<name>                     Pipeline name [the directory's name]
+  -o, --overwrite                       Replace a pipeline of the same name
+  -s, --skip-saving-files               Do not keep the files on the server
+  --description=<text>                  Human-readable description
+  --skip-mcp                            Do not offer it as an MCP tool
+""")
+def deploy_files(client: Client, options: Options, output: Output) -> None:
+    _deploy_directory(client, Path(options["<dir>"]), options, output)
+
+
+@client_command("""\
+Deploy a Haystack YAML definition with `inputs` and `outputs`.
+
+Usage:
+  hayhooks pipeline deploy-yaml [--save-file | --no-save-file] [options] <file>
+
+Options:
+  -n, --name=<name>                     Pipeline name [the file's stem]
+  -o, --overwrite                       Replace a pipeline of the same name
+  --description=<text>                  Human-readable description
+  --skip-mcp                            Do not offer it as an MCP tool
+  --save-file                           Keep the YAML on the server (default)
+  --no-save-file                        Do not keep it
+""")
+def deploy_yaml(client: Client, options: Options, output: Output) -> None:
+    _deploy_yaml_file(client, Path(options["<file>"]), options, output, save=not options["--no-save-file"])
+
+
+@client_command("""\
+Deploy a directory or a YAML file.
+
+<path> may also be a bare name: then <name>.yml, <name>.yaml or the directory <name>
+is looked for in the pipelines directory (HAYHOOKS_PIPELINES_DIR, ./pipelines).
+
+Usage:
+  hayhooks pipeline deploy [options] <path>
+
+Options:
+  -n, --name=<name>                     Pipeline name [directory name or file stem]
+  -o, --overwrite                       Replace a pipeline of the same name
+  -s, --skip-saving-files               Do not keep the source on the server
+  --description=<text>                  Human-readable description
+  --skip-mcp                            Do not offer it as an MCP tool
+""")
+def deploy(client: Client, options: Options, output: Output) -> None:
+    source = _find_source(options["<path>"], options["--env-file"])
+    if source.is_dir():
+        _deploy_directory(client, source, options, output)
+    else:
+        _deploy_yaml_file(client, source, options, output, save=not options["--skip-saving-files"])
+
+
+@client_command("""\
+Remove a deployed pipeline.
+
+Usage:
+  hayhooks pipeline undeploy [options] <name>
+
+Options:
+  -f, --force                           Succeed when it is not deployed
+""")
+def undeploy(client: Client, options: Options, output: Output) -> None:
+    name = options["<name>"]
+    try:
+        with output.waiting(f"Undeploying {name!r}"):
+            client.undeploy(name)
+    except ServerRefused as exc:
+        if not options["--force"] or exc.status_code != 404:
+            raise
+        output.success(f"Pipeline {name!r} is not deployed.")
+        return
+    output.success(f"Pipeline {name!r} is undeployed.")
+
+
+def _find_source(path: str, env_file: str | None) -> Path:
+    folder = Path(read_variables(env_file).get("HAYHOOKS_PIPELINES_DIR", "pipelines"))
+    for candidate in (Path(path), folder / f"{path}.yml", folder / f"{path}.yaml", folder / path):
+        if candidate.exists():
+            return candidate
+    raise CommandError(
+        f"There is no file or directory {path!r}, and no {path}.yml, {path}.yaml or {path} in {str(folder)!r}."
+    )
+
+
+def _deploy_directory(client: Client, directory: Path, options: Options, output: Output) -> None:
+    if not directory.is_dir():
+        raise CommandError(f"There is no directory {str(directory)!r}.")
+    files = read_directory(directory)
+    if "pipeline_wrapper.py" not in files:
+        raise CommandError(f"The directory {str(directory)!r} holds no pipeline_wrapper.py.")
+    name = options["--name"] or directory.resolve().name
+    save = not options["--skip-saving-files"]
+    _deploy(client.deploy_files, name, files, options, output, save_files=save)
+
+
+def _deploy_yaml_file(client: Client, file: Path, options: Options, output: Output, *, save: bool) -> None:
+    if not file.is_file():
+        raise CommandError(f"There is no file {str(file)!r}.")
+    try:
+        source_code = file.read_bytes().decode()
+    except UnicodeDecodeError:
+        raise CommandError(f"The file {str(file)!r} is not UTF-8 text.") from None
+    _deploy(client.deploy_yaml, options["--name"] or file.stem, source_code, options, output, save_file=save)
+
+
+def _deploy(
+    send: Callable[..., dict[str, Any]], name: str, source: object, options: Options, output: Output, **saving: bool
+) -> None:
+    try:
+        with output.waiting(f"Deploying {name!r}"):
+            send(
+                name,
+                source,
+                overwrite=options["--overwrite"],
+                description=options["--description"],
+                skip_mcp=options["--skip-mcp"] or None,
+                **saving,
+            )
+    except ServerRefused as exc:
+        if exc.status_code == 409:
+            raise CommandError(f"{exc}: pass --overwrite to replace it.") from exc
+        raise
+    output.success(f"Pipeline {name!r} is deployed.")

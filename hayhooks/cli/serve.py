@@ -1,0 +1,95 @@
+"""The command that starts the server."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+from hayhooks.cli.command import CommandError, command, whole_number
+from hayhooks.cli.output import Output
+from hayhooks.cli.usage import Options
+from hayhooks.errors import HayhooksError, SettingsError
+
+if TYPE_CHECKING:
+    from hayhooks.app import Hayhooks
+    from hayhooks.settings import Settings
+
+START_FAILED = 3
+
+
+@command("""\
+Start the Hayhooks HTTP server.
+
+Usage:
+  hayhooks run [options]
+
+Options:
+  -h, --host=<host>                     Address to bind [env: HAYHOOKS_HOST, localhost]
+  -p, --port=<port>                     Port to bind, 0 for a free one [env: HAYHOOKS_PORT, 1416]
+  -d, --pipelines-dir=<dir>             Deploy everything in <dir> at start-up [env: HAYHOOKS_PIPELINES_DIR, pipelines]
+  --root-path=<path>                    Path prefix a proxy strips [env: HAYHOOKS_ROOT_PATH]
+  --additional-python-path=<dir>        Directory appended to sys.path [env: HAYHOOKS_ADDITIONAL_PYTHON_PATH]
+  -w, --workers=<n>                     Number of server processes [1]
+  -r, --reload                          Restart when source files change
+  --help                                Print this text and exit
+""")
+def run(options: Options, output: Output) -> None:
+    # Not at the top, and so everywhere here: `hayhooks run --help` needs no server.
+    from dotenv import find_dotenv, load_dotenv
+
+    from hayhooks.settings import Settings
+
+    workers = whole_number("--workers", options["--workers"] or "1")
+    # Pipelines find in their environment what the file sets, OPENAI_API_KEY for one.
+    load_dotenv(options["--env-file"] or find_dotenv(usecwd=True))
+    settings = Settings.load(
+        env_file=options["--env-file"],
+        host=options["--host"],
+        port=options["--port"],
+        pipelines_dir=options["--pipelines-dir"],
+        root_path=options["--root-path"],
+        additional_python_path=options["--additional-python-path"],
+    )
+    try:
+        if workers > 1 or options["--reload"]:
+            _serve_in_processes(settings, workers=workers, reload=options["--reload"])
+        else:
+            _serve(settings)
+    except SettingsError:
+        raise
+    except (HayhooksError, OSError) as exc:
+        raise CommandError(f"The server could not start: {exc}", exit_code=START_FAILED) from exc
+
+
+def _serve(settings: Settings) -> None:
+    from hayhooks.app import create_app, run_app
+
+    run_app(create_app(settings))
+
+
+def _serve_in_processes(settings: Settings, *, workers: int, reload: bool) -> None:
+    import uvicorn
+
+    for name, value in settings.model_dump(mode="json").items():
+        os.environ[f"HAYHOOKS_{name.upper()}"] = _as_variable(value)
+    uvicorn.run(
+        "hayhooks.cli.serve:create_worker_app",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=workers,
+        reload=reload,
+        log_config=None,
+        timeout_graceful_shutdown=settings.graceful_shutdown_timeout,
+    )
+
+
+def _as_variable(value: object) -> str:
+    """Write the value of a setting so that a process which inherits our environment reads the same."""
+    if isinstance(value, list):
+        return json.dumps(value)
+    return "" if value is None else str(value)
+
+
+def create_worker_app() -> Hayhooks: ...

@@ -1,0 +1,241 @@
+"""A client of a Hayhooks server, for scripts and for the command line: the one place that knows the URLs."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote, urlsplit
+
+from hayhooks.answer import Answer as Answer
+from hayhooks.answer import AnswerIncomplete as AnswerIncomplete
+from hayhooks.answer import ClientError as ClientError
+from hayhooks.answer import ServerRefused as ServerRefused
+from hayhooks.answer import ServerUnreachable as ServerUnreachable
+from hayhooks.answer import refusal, reported
+from hayhooks.environment import read_flag, read_variables, server_url
+from hayhooks.errors import SettingsError
+from hayhooks.multipart import Multipart, Progress, Upload
+
+if TYPE_CHECKING:
+    from requests import Response, Session
+
+_CONNECT_TIMEOUT = 10.0
+
+
+class Client:
+    """A Hayhooks server, called over HTTP.
+
+        with Client("http://localhost:1416") as client:
+            client.deploy_files("qa", read_directory("pipelines/qa"), overwrite=True)
+            print(client.run("qa", {"question": "Who wrote it?"}))
+
+    `timeout` is the longest time without data, in seconds; without it only connecting is limited, to 10 s.
+    `verify` is False to accept any certificate, or the path of a file with certificates to trust.
+    The methods raise a `ClientError`. One client is for one thread at a time.
+    """
+
+    def __init__(
+        self,
+        base_url: str = "http://localhost:1416",
+        *,
+        api_key: str | None = None,
+        timeout: float | None = None,
+        verify: bool | str = True,
+    ) -> None:
+        if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).hostname:
+            raise SettingsError(f"The URL of the server must be like http://localhost:1416, not {base_url!r}.")
+        self.base_url = base_url.rstrip("/")
+        self.api_key = api_key
+        self.timeout = timeout
+        self.verify = verify
+
+    @classmethod
+    def from_environment(
+        cls,
+        *,
+        url: str | None = None,
+        host: str | None = None,
+        port: int | None = None,
+        https: bool | None = None,
+        insecure: bool | None = None,
+        api_key: str | None = None,
+        timeout: float | None = None,
+        env_file: str | os.PathLike[str] | None = None,
+    ) -> Self:
+        """Make a client from what is given, else from HAYHOOKS_* variables, else from the nearest `.env` file.
+
+        The variables are URL (which wins over the next four), HOST, PORT, USE_HTTPS, ROOT_PATH, DISABLE_SSL
+        and API_KEY. Raises `SettingsError` for a value that cannot be used.
+        """
+        variables = read_variables(env_file)
+        if insecure is None:
+            insecure = read_flag(variables, "HAYHOOKS_DISABLE_SSL")
+        return cls(
+            url or server_url(variables, host=host, port=port, https=https),
+            api_key=api_key or variables.get("HAYHOOKS_API_KEY"),
+            timeout=timeout,
+            verify=not insecure,
+        )
+
+    def health(self) -> None:
+        """Return if the server is alive, else raise."""
+        try:
+            self._send("GET", "/health").close()
+        except ServerRefused as exc:
+            # Servers before 0.1 and upstream's have no /health.
+            if exc.status_code != 404:
+                raise
+            self.status()
+
+    def status(self, name: str | None = None) -> dict[str, Any]:
+        """Ask what is deployed: `{"status": "Up!", "pipelines": [names], ...}`.
+
+        With a name: `{"status": "Up!", "pipeline": name}`, or `ServerRefused` with status 404.
+        """
+        return self._call("GET", f"/status/{_segment(name)}" if name is not None else "/status")
+
+    def deploy_files(
+        self,
+        name: str,
+        files: Mapping[str, str | bytes],
+        *,
+        overwrite: bool = False,
+        save_files: bool = True,
+        description: str | None = None,
+        skip_mcp: bool | None = None,
+    ) -> dict[str, Any]:
+        """Deploy a wrapper: relative paths and contents, of which one is `pipeline_wrapper.py`.
+
+        `hayhooks.files.read_directory` reads them from a directory.
+        """
+        body = {
+            "name": name,
+            "files": {path: _as_json(content) for path, content in files.items()},
+            "overwrite": overwrite,
+            "save_files": save_files,
+        }
+        return self._call("POST", "/deploy_files", json=body | _given(description=description, skip_mcp=skip_mcp))
+
+    def deploy_yaml(
+        self,
+        name: str,
+        source_code: str,
+        *,
+        overwrite: bool = False,
+        save_file: bool = True,
+        description: str | None = None,
+        skip_mcp: bool | None = None,
+    ) -> dict[str, Any]:
+        """Deploy a pipeline that is described in YAML."""
+        body = {"name": name, "source_code": source_code, "overwrite": overwrite, "save_file": save_file}
+        return self._call("POST", "/deploy-yaml", json=body | _given(description=description, skip_mcp=skip_mcp))
+
+    def undeploy(self, name: str) -> dict[str, Any]:
+        """Remove a pipeline from the server."""
+        return self._call("POST", f"/undeploy/{_segment(name)}")
+
+    def run(self, name: str, body: Mapping[str, Any] | None = None, *, files: Iterable[Upload] = ()) -> Any:
+        """Run a pipeline and return its result.
+
+        That is the value under `result`; without such a key the whole JSON; the text of a
+        text answer or a stream; the bytes of any other. With `files`, pairs of a name and a
+        path or bytes, the body is sent as form fields; values other than text as JSON.
+        """
+        with self.open_run(name, body, files=files) as answer:
+            return answer.value()
+
+    def stream(
+        self, name: str, body: Mapping[str, Any] | None = None, *, files: Iterable[Upload] = ()
+    ) -> Iterator[str]:
+        """Run a pipeline and yield the text of its answer as it arrives; of server-sent events, the data."""
+        with self.open_run(name, body, files=files) as answer:
+            yield from answer.texts()
+
+    def open_run(
+        self,
+        name: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        files: Iterable[Upload] = (),
+        progress: Progress | None = None,
+    ) -> Answer:
+        """Run a pipeline as `run` does, but return its answer when it begins. `progress` is told of the upload."""
+        path = f"/{_segment(name)}/run"
+        files = list(files)
+        if not files:
+            return Answer(self._send("POST", path, json=dict(body or {})))
+        fields = {key: form_text(value) for key, value in (body or {}).items()}
+        form = Multipart(fields, files, progress=progress)
+        return Answer(self._send("POST", path, data=form, headers={"Content-Type": form.content_type}))
+
+    def close(self) -> None:
+        """Close the connections that are kept open between calls."""
+        if "_session" in self.__dict__:
+            self._session.close()
+            del self._session
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    @cached_property
+    def _session(self) -> Session:
+        # Takes 0.2 s, which `hayhooks --help` need not pay.
+        from requests import Session
+
+        session = Session()
+        if self.api_key:
+            session.headers["X-API-Key"] = self.api_key
+        return session
+
+    def _call(self, method: str, path: str, **content: Any) -> dict[str, Any]:
+        with Answer(self._send(method, path, **content)) as answer:
+            body = answer.body()
+        if not isinstance(body, dict):
+            raise ClientError(f"{self.base_url} answers, but not as a Hayhooks server does.")
+        return body
+
+    def _send(self, method: str, path: str, **content: Any) -> Response:
+        # Redirects are not followed: the key would go along, and a POST would become a GET.
+        with reported(f"No server answers at {self.base_url}", ServerUnreachable):
+            response = self._session.request(
+                method,
+                self.base_url + path,
+                timeout=(self.timeout or _CONNECT_TIMEOUT, self.timeout),
+                verify=self.verify,
+                allow_redirects=False,
+                stream=True,
+                **content,
+            )
+        if response.ok and not response.is_redirect:
+            return response
+        with Answer(response) as answer:
+            raise refusal(response.status_code, answer.read(), response.headers)
+
+
+def form_text(value: Any) -> str:
+    """Write a value as the text of a form field: text as it is, all else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _segment(name: str) -> str:
+    return quote(name, safe="")
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _as_json(content: str | bytes) -> str | dict[str, str]:
+    if isinstance(content, str):
+        return content
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(content).decode()}

@@ -1,0 +1,93 @@
+"""From a source to a deployment that is ready to serve."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hayhooks.deploy.deployment import TYPES, Deployment
+from hayhooks.deploy.loader import LoadedModule
+from hayhooks.deploy.sources import DirectorySource, Source, WrapperSource, YamlSource
+from hayhooks.deploy.store import Revision, write_files
+from hayhooks.errors import HayhooksError, PipelineWrapperError
+from hayhooks.log import log
+from hayhooks.pipelines.methods import find_run_methods
+from hayhooks.pipelines.schema import make_run_schema
+from hayhooks.pipelines.yaml import YAMLPipelineWrapper
+from hayhooks.wrapper import BasePipelineWrapper
+
+
+class Deployer:
+    """Builds deployments. Touches no table and no store, so that a failure has nothing to undo."""
+
+    def __init__(self, *, show_tracebacks: bool = False) -> None:
+        self.show_tracebacks = show_tracebacks
+
+    def build(self, name: str, source: Source, *, revision: Revision | None = None) -> Deployment:
+        """Load, set up and inspect a pipeline; blocking.
+
+        The files of a saved source are loaded from where its revision stands, those of an unsaved
+        one from a private directory that exists until the deployment ends. Raises
+        `PipelineModuleLoadError`, `PipelineWrapperError` or `PipelineYamlError`.
+        """
+        if isinstance(source, WrapperSource):
+            return self._inspect(name, source.wrapper)
+        if isinstance(source, YamlSource):
+            wrapper = YAMLPipelineWrapper.from_yaml(source.text, description=source.labels.description)
+            return self._inspect(name, wrapper, labels=source.labels, revision=revision)
+        if isinstance(source, DirectorySource):
+            return self._load(name, source.path, labels=source.labels, revision=revision)
+        if revision is not None:
+            return self._load(name, revision.path, labels=source.labels, revision=revision)
+        private = Path(tempfile.mkdtemp(prefix="hayhooks-"))
+        try:
+            write_files(private, source.files)
+            return self._load(name, private, labels=source.labels, private_directory=private)
+        except BaseException:
+            shutil.rmtree(private, ignore_errors=True)
+            raise
+
+    def _load(self, name: str, directory: Path, **facts: Any) -> Deployment:
+        module = LoadedModule(name, directory)
+        wrapper_class = module.load(show_tracebacks=self.show_tracebacks)
+        try:
+            wrapper = self._called("Failed to create pipeline wrapper instance", wrapper_class)
+            return self._inspect(name, wrapper, module=module, **facts)
+        except BaseException:
+            module.abandon()
+            raise
+
+    def _inspect(self, name: str, wrapper: BasePipelineWrapper, **facts: Any) -> Deployment:
+        self._called("Failed to call setup() on pipeline wrapper instance", wrapper.setup)
+        _warm_up(name, wrapper)
+        if wrapper.deployment_type not in (None, *TYPES):
+            raise PipelineWrapperError(f"deployment_type must be one of {TYPES}, not {wrapper.deployment_type!r}")
+        methods = find_run_methods(wrapper)
+        schema = make_run_schema(name, methods["run_api"]) if "run_api" in methods else None
+        return Deployment(name, wrapper, methods, schema, **facts)
+
+    def _called(self, failure: str, func: Callable[[], Any]) -> Any:
+        try:
+            return func()
+        except HayhooksError:
+            raise
+        except (Exception, SystemExit) as exc:
+            log.opt(exception=exc).debug(failure)
+            trace = f"\n{traceback.format_exc()}" if self.show_tracebacks else ""
+            raise PipelineWrapperError(f"{failure}: {exc}{trace}") from exc
+
+
+def _warm_up(name: str, wrapper: BasePipelineWrapper) -> None:
+    """Let heavy components load here, in the deploying thread: the first run would do it on the event loop."""
+    warm_up = getattr(wrapper.pipeline, "warm_up", None)
+    if warm_up is None:
+        return
+    try:
+        warm_up()
+    except Exception as exc:
+        # As with a missing API key, which the first run reports again.
+        log.warning("Pipeline '{}' is deployed, but could not be warmed up: {}", name, type(exc).__name__)

@@ -1,0 +1,100 @@
+"""The record of a pipeline that is ready to serve, and how it ends."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hayhooks.deploy.loader import LoadedModule
+from hayhooks.deploy.sources import Labels
+from hayhooks.deploy.store import Revision
+from hayhooks.log import log
+from hayhooks.pipelines.methods import RunMethod
+from hayhooks.pipelines.schema import RunSchema
+from hayhooks.pipelines.usage import Usage
+from hayhooks.wrapper import BasePipelineWrapper
+
+TYPES = ("agent", "pipeline", "unknown")
+
+
+@dataclass(frozen=True, eq=False)
+class Deployment:
+    """A pipeline that is ready to serve. Immutable: a redeploy makes a new one."""
+
+    name: str
+    wrapper: BasePipelineWrapper
+    methods: Mapping[str, RunMethod]
+    schema: RunSchema | None
+    """The models of `run_api`; None when the wrapper has no such method."""
+    labels: Labels = Labels()
+    revision: Revision | None = None
+    private_directory: Path | None = None
+    """Where the files of an unsaved pipeline stand until it ends."""
+    module: LoadedModule | None = None
+    usage: Usage = field(default_factory=Usage)
+    created: float = field(default_factory=time.time)
+    """When it was made, in seconds since the epoch."""
+
+    @property
+    def description(self) -> str:
+        """What was said of it at deploy, else the first paragraph of the docstring of `run_api`."""
+        return self.labels.description or (self.schema.description if self.schema else "")
+
+    @property
+    def skips_mcp(self) -> bool:
+        """Whether it is kept from the tools that are offered over MCP."""
+        return self.wrapper.skip_mcp if self.labels.skip_mcp is None else self.labels.skip_mcp
+
+    @property
+    def type(self) -> str:
+        """One of `TYPES`: the wrapper's hint, else what kind of object its `pipeline` is."""
+        if self.wrapper.deployment_type is not None:
+            return self.wrapper.deployment_type
+        kind = type(self.wrapper.pipeline).__name__.lower().removeprefix("async")
+        return kind if kind in TYPES else "unknown"
+
+    def abandon(self) -> None:
+        """End a deployment that was never published: close it and give back what its modules hid."""
+        _close(self.name, self.wrapper)
+        if self.module is not None:
+            self.module.abandon()
+        self._remove_files()
+
+    def retire(self, then: Callable[[], None]) -> None:
+        """After the last run that is under way: tear it down, forget its modules, call `then`.
+
+        At once when there is none; else in a thread, because the last run ends on the event loop.
+        """
+
+        def end_in_thread() -> None:
+            threading.Thread(target=self._end, args=(then,), name="hayhooks-retire", daemon=True).start()
+
+        if self.usage.retire(end_in_thread):
+            self._end(then)
+
+    def _end(self, then: Callable[[], None]) -> None:
+        _close(self.name, self.wrapper)
+        if self.module is not None:
+            self.module.unload()
+        self._remove_files()
+        then()
+
+    def _remove_files(self) -> None:
+        if self.private_directory is not None:
+            shutil.rmtree(self.private_directory, ignore_errors=True)
+
+
+def _close(name: str, wrapper: BasePipelineWrapper) -> None:
+    """Call the wrapper's `teardown()`, then close its pipeline."""
+    for owner, method in ((wrapper, "teardown"), (wrapper.pipeline, "close")):
+        close = getattr(owner, method, None)
+        if not callable(close):
+            continue
+        try:
+            close()
+        except Exception as exc:
+            log.opt(exception=exc).warning("{}() of pipeline '{}' failed: {}", method, name, type(exc).__name__)

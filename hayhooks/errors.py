@@ -1,0 +1,104 @@
+"""All exceptions of Hayhooks. Each class carries the HTTP status that it is answered with.
+
+    HayhooksError                      500
+    ├── SettingsError                  500  a HAYHOOKS_* value that cannot be used
+    ├── PipelineNotFound               404  no pipeline of that name is deployed
+    ├── PipelineExists                 409  the name is taken
+    ├── MethodNotImplemented           501  the wrapper lacks the method for this endpoint
+    ├── PipelineRunError               500  the user's code failed while running
+    ├── PipelineFilesError             500  the source could not be written
+    │   └── PipelinePathError          422  a pipeline name or a file path that is refused
+    ├── PipelineModuleLoadError        422  the wrapper's module could not be imported
+    ├── PipelineWrapperError           422  constructor, `setup()` or signatures of a wrapper
+    └── PipelineYamlError              422  a YAML source that is no pipeline
+        └── InvalidYamlIOError         422  its `inputs` or `outputs`
+
+Statuses: section 1.6 of the behavioural contract, with user errors as 422.
+"""
+
+from __future__ import annotations
+
+
+class HayhooksError(Exception):
+    """The root of all exceptions of Hayhooks. `str(error)` is the text that a client gets."""
+
+    status_code = 500
+    code = "internal_error"
+    """OpenAI's `error.code`: a stable word that a program can compare."""
+
+
+class SettingsError(HayhooksError):
+    """A setting has a value that cannot be used; the text names the variable."""
+
+    code = "invalid_settings"
+
+
+class PipelineNotFound(HayhooksError):
+    """No pipeline of this name is deployed."""
+
+    status_code = 404
+    code = "model_not_found"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Pipeline '{name}' not found")
+
+
+class PipelineExists(HayhooksError):
+    """A pipeline of this name is deployed and may not be replaced."""
+
+    status_code = 409
+    code = "pipeline_exists"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Pipeline '{name}' already exists")
+
+
+class MethodNotImplemented(HayhooksError):
+    """The pipeline is deployed, but its wrapper lacks the method that this endpoint calls."""
+
+    status_code = 501
+    code = "not_implemented"
+
+
+class PipelineRunError(HayhooksError):
+    """The user's code raised while it ran; the original is `__cause__`."""
+
+    code = "pipeline_failed"
+
+
+class PipelineFilesError(HayhooksError):
+    """The source of a pipeline could not be written."""
+
+    code = "pipeline_not_saved"
+
+
+class PipelinePathError(PipelineFilesError, ValueError):
+    """A pipeline name or a file path that is refused."""
+
+    status_code = 422
+    code = "invalid_name"
+
+
+class PipelineModuleLoadError(HayhooksError):
+    """The module of a wrapper is missing, cannot be imported or has no `PipelineWrapper`."""
+
+    status_code = 422
+    code = "pipeline_not_loaded"
+
+
+class PipelineWrapperError(HayhooksError):
+    """A wrapper that cannot be made, set up, or whose methods cannot be served."""
+
+    status_code = 422
+    code = "invalid_wrapper"
+
+
+class PipelineYamlError(HayhooksError):
+    """A YAML source that is no pipeline."""
+
+    status_code = 422
+    code = "invalid_yaml"
+
+
+class InvalidYamlIOError(PipelineYamlError):
+    """The `inputs` or `outputs` of a YAML pipeline cannot be used."""

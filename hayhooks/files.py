@@ -1,0 +1,40 @@
+"""Which files of a directory belong to a pipeline. The server and the client read by these rules."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+
+DEFAULT_IGNORED = ("*.pyc", "*.pyo", "*.pyd", "__pycache__", "*.so", "*.egg", "*.egg-info")
+
+
+def find_files(path: str | os.PathLike[str], ignore: Sequence[str] = DEFAULT_IGNORED) -> dict[str, Path]:
+    """List the files below a directory by their relative POSIX path, sorted.
+
+    Left out are hidden files, everything in hidden directories, what an `ignore` pattern
+    matches (a file, or a directory with all that it holds), and links to directories.
+    Raises `OSError` if a directory cannot be read.
+    """
+    found: dict[str, Path] = {}
+    for folder, folders, names in os.walk(path, onerror=_fail):
+        relative = Path(folder).relative_to(path)
+        folders[:] = [name for name in folders if not _is_ignored(relative / name, ignore)]
+        for key in (relative / name for name in names):
+            file = Path(path, key)
+            if not _is_ignored(key, ignore) and file.is_file():
+                found[key.as_posix()] = file
+    return dict(sorted(found.items()))
+
+
+def read_directory(path: str | os.PathLike[str], ignore: Sequence[str] = DEFAULT_IGNORED) -> dict[str, bytes]:
+    """Read the files that `find_files` lists."""
+    return {key: file.read_bytes() for key, file in find_files(path, ignore).items()}
+
+
+def _is_ignored(key: PurePath, ignore: Sequence[str]) -> bool:
+    return key.name.startswith(".") or any(key.match(pattern) for pattern in ignore)
+
+
+def _fail(error: OSError) -> None:
+    raise error

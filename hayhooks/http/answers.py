@@ -1,0 +1,44 @@
+"""JSON answers and error answers, written without a response object where every request passes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic_core import to_json
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import Send
+
+from hayhooks.errors import HayhooksError
+from hayhooks.http.bodies import InvalidRequest
+
+
+class JSONAnswer(Response):
+    """A response whose content is written as JSON; bytes are JSON already."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return content if isinstance(content, bytes) else dump_json(content)
+
+
+def dump_json(content: Any) -> bytes:
+    """Return JSON; NaN and infinity become null, objects without a JSON form their `str()`."""
+    return to_json(content, inf_nan_mode="null", bytes_mode="utf8", fallback=str)
+
+
+async def send_json(send: Send, body: bytes) -> None:
+    """Send a JSON body with status 200."""
+    headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def error_answer(error: Exception) -> JSONAnswer:
+    """Return `{"detail": …}` with the status of the error."""
+    if isinstance(error, HTTPException):
+        return JSONAnswer({"detail": error.detail}, error.status_code, error.headers)
+    if isinstance(error, InvalidRequest):
+        return JSONAnswer({"detail": error.items}, error.status_code)
+    status = error.status_code if isinstance(error, HayhooksError) else 500
+    return JSONAnswer({"detail": str(error) if isinstance(error, HayhooksError) else "Internal Server Error"}, status)

@@ -1,0 +1,107 @@
+"""Reads request bodies, and says what is wrong with them in the words that clients know (contract 2.1)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
+
+from hayhooks.errors import HayhooksError
+
+T = TypeVar("T")
+
+LONGEST_ECHO = 1000
+"""How many characters of a wrong input an error repeats."""
+
+
+class InvalidRequest(HayhooksError):
+    """A request that does not fit; `items` is the list that goes to the client as `detail`."""
+
+    status_code = 422
+    code = "invalid_request"
+
+    def __init__(self, items: list[dict[str, Any]]) -> None:
+        super().__init__("; ".join(f"{_dotted(item['loc'])}: {item['msg']}" for item in items))
+        self.items = items
+
+
+class UnreadableBody(HayhooksError):
+    """A body that is not even text."""
+
+    status_code = 400
+    code = "unreadable_body"
+
+
+async def read_body(receive: Receive) -> bytes:
+    """Return the whole body. Raises `ClientDisconnect`."""
+    chunks = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def parse_body(body: bytes, parse: Callable[[bytes], T]) -> T:
+    """Return `parse(body)`. Raises `InvalidRequest` or `UnreadableBody` where that raises `ValidationError`."""
+    if not body.strip():
+        raise InvalidRequest([{"type": "missing", "loc": ["body"], "msg": "Field required", "input": None}])
+    try:
+        return parse(body)
+    except ValidationError as exc:
+        errors = exc.errors(include_url=False)
+        if errors[0]["type"] == "json_invalid":
+            raise _invalid_json(body) from None
+        raise invalid_request(exc) from None
+
+
+def invalid_request(error: ValidationError) -> InvalidRequest:
+    """Return pydantic's findings as items of `detail`."""
+    return InvalidRequest([_item(dict(found)) for found in error.errors(include_url=False)])
+
+
+def _item(found: dict[str, Any]) -> dict[str, Any]:
+    if found["type"] in ("model_type", "model_attributes_type") and not found["loc"]:
+        found["type"] = "model_attributes_type"
+        found["msg"] = "Input should be a valid dictionary or object to extract fields from"
+        found.pop("ctx", None)
+    item = {"type": found["type"], "loc": ["body", *found["loc"]], "msg": found["msg"]}
+    if len(repr(found["input"])) <= LONGEST_ECHO:
+        item["input"] = found["input"]
+    if "ctx" in found:
+        # FastAPI's shape: the exception of a validator is an empty object here, its text is in `msg`.
+        item["ctx"] = {key: {} if key == "error" else value for key, value in found["ctx"].items()}
+    return item
+
+
+def _invalid_json(body: bytes) -> HayhooksError:
+    position, text = 0, "Invalid JSON"
+    try:
+        json.loads(body.decode())
+    except UnicodeDecodeError:
+        return UnreadableBody("There was an error parsing the body")
+    except json.JSONDecodeError as exc:
+        position, text = exc.pos, exc.msg
+    except (RecursionError, ValueError) as exc:
+        text = str(exc)
+    return InvalidRequest(
+        [
+            {
+                "type": "json_invalid",
+                "loc": ["body", position],
+                "msg": "JSON decode error",
+                "input": {},
+                "ctx": {"error": text},
+            }
+        ]
+    )
+
+
+def _dotted(location: list[Any]) -> str:
+    return ".".join(str(part) for part in location)

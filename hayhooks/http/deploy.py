@@ -1,0 +1,166 @@
+"""`POST /deploy`, `/deploy_files`, `/deploy-yaml` and `/undeploy` (contract 2.4-2.6)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator, Base64Bytes, BaseModel, Field, TypeAdapter
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from hayhooks.deploy.deployment import Deployment
+from hayhooks.deploy.names import check_file_path, check_name
+from hayhooks.deploy.sources import WRAPPER_FILE, FilesSource, Labels, YamlSource
+from hayhooks.http.answers import JSONAnswer
+from hayhooks.http.bodies import InvalidRequest, parse_body, read_body
+
+if TYPE_CHECKING:
+    from hayhooks.app import Hayhooks
+
+
+class EncodedFile(BaseModel):
+    """The content of a file that is no text."""
+
+    base64: Base64Bytes
+
+
+def _checked_name(name: str) -> str:
+    check_name(name)
+    return name
+
+
+def _checked_files(files: dict[str, str | EncodedFile]) -> dict[str, str | EncodedFile]:
+    for path in files:
+        check_file_path(path)
+    if WRAPPER_FILE not in files:
+        raise ValueError(f"Missing required file: {WRAPPER_FILE}")
+    return files
+
+
+Name = Annotated[str, AfterValidator(_checked_name)]
+Files = Annotated[dict[str, str | EncodedFile], AfterValidator(_checked_files)]
+
+
+class DeployFilesRequest(BaseModel):
+    """The body of `POST /deploy_files`."""
+
+    name: Name = Field(description="The name of the pipeline, and the first segment of its routes.")
+    files: Files = Field(description="Files by relative path, as text or as {'base64': …}.")
+    overwrite: bool = Field(False, description="Replace a pipeline of the same name.")
+    save_files: bool = Field(True, description="Keep the files, so that the pipeline survives a restart.")
+    description: str | None = None
+    skip_mcp: bool | None = None
+
+    @property
+    def source(self) -> FilesSource:
+        """What is to be deployed."""
+        files = {
+            path: content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content.base64
+            for path, content in self.files.items()
+        }
+        return FilesSource(files, Labels(self.description, self.skip_mcp))
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether the source is kept."""
+        return self.save_files
+
+
+class DeployYamlRequest(BaseModel):
+    """The body of `POST /deploy-yaml`."""
+
+    name: Name
+    source_code: str = Field(description="A Haystack pipeline in YAML, with `inputs` and `outputs`.")
+    overwrite: bool = False
+    description: str | None = None
+    skip_mcp: bool | None = None
+    save_file: bool | None = True
+
+    @property
+    def source(self) -> YamlSource:
+        """What is to be deployed."""
+        return YamlSource(self.source_code, Labels(self.description, self.skip_mcp))
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether the source is kept."""
+        return bool(self.save_file)
+
+
+class UndeployRequest(BaseModel):
+    """The body of `POST /undeploy`."""
+
+    name: str
+
+
+DeployRequest = DeployFilesRequest | DeployYamlRequest
+_MEMBERS = TypeAdapter(dict[str, Any])
+
+
+def parse_deploy(body: bytes) -> DeployRequest:
+    """Read the body of `POST /deploy`: YAML where there is `source_code`, else files."""
+    model = DeployYamlRequest if "source_code" in _MEMBERS.validate_json(body) else DeployFilesRequest
+    return model.model_validate_json(body)
+
+
+def deploy_routes(app: Hayhooks) -> list[Route]:
+    """Return the routes that change what is served."""
+
+    async def deploy(request: Request, parse: Any) -> Response:
+        asked: DeployRequest = parse_body(await _json_body(request), parse)
+        work = partial(app.deploy, asked.name, asked.source, overwrite=asked.overwrite, save=asked.is_saved)
+        deployment: Deployment = await app.threads.run(work)
+        return JSONAnswer({"name": asked.name, "success": True, "endpoint": _endpoint(app, deployment)})
+
+    async def deploy_either(request: Request) -> Response:
+        return await deploy(request, parse_deploy)
+
+    async def deploy_files(request: Request) -> Response:
+        return await deploy(request, DeployFilesRequest.model_validate_json)
+
+    async def deploy_yaml(request: Request) -> Response:
+        return await deploy(request, DeployYamlRequest.model_validate_json)
+
+    async def undeploy(request: Request) -> Response:
+        name = request.path_params.get("pipeline_name")
+        if name is None:
+            name = parse_body(await _json_body(request), UndeployRequest.model_validate_json).name
+        await app.threads.run(app.undeploy, name=name)
+        return JSONAnswer({"success": True, "name": name})
+
+    return [
+        Route("/deploy", deploy_either, methods=["POST"], name="deploy"),
+        Route("/deploy_files", deploy_files, methods=["POST"], name="pipeline_deploy"),
+        Route("/deploy-yaml", deploy_yaml, methods=["POST"], name="yaml_pipeline_deploy"),
+        Route("/undeploy", undeploy, methods=["POST"], name="undeploy"),
+        Route("/undeploy/{pipeline_name}", undeploy, methods=["POST"], name="pipeline_undeploy"),
+    ]
+
+
+async def _json_body(request: Request) -> bytes:
+    """Return the body of a request that says it is JSON.
+
+    A page of another origin can send anything else without asking the browser first.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    body = await read_body(request.receive)
+    if kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json")) or not body:
+        return body
+    raise InvalidRequest(
+        [
+            {
+                "type": "model_attributes_type",
+                "loc": ["body"],
+                "msg": "Input should be a valid dictionary or object to extract fields from: "
+                "send it with the content type application/json",
+            }
+        ]
+    )
+
+
+def _endpoint(app: Hayhooks, deployment: Deployment) -> str:
+    """Return the path of the pipeline's main route."""
+    routes = app.pipelines.routes_of(deployment)
+    return f"/{deployment.name}/{routes[0].path}"

@@ -1,0 +1,53 @@
+"""Reads the arguments of a run from a form (contract 3.3, D17)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.datastructures import FormData, UploadFile
+
+from hayhooks.pipelines.annotations import FormKind
+from hayhooks.pipelines.schema import FormField
+
+
+def form_arguments(form: FormData, fields: Mapping[str, FormField]) -> dict[str, Any]:
+    """Return the values of a form, ready to be validated; fields without a parameter are left out."""
+    arguments = {}
+    for name, field in fields.items():
+        values = form.getlist(name)
+        if values and not _is_left_empty(values, field):
+            arguments[name] = _value(values, field)
+    return arguments
+
+
+def _value(values: list[UploadFile | str], field: FormField) -> Any:
+    if field.kind is FormKind.FILE:
+        return values if field.is_list else values[-1]
+    if field.kind is FormKind.LIST:
+        whole = _from_json(values[0]) if len(values) == 1 else None
+        return whole if isinstance(whole, list) else [_element(value) for value in values]
+    return _element(values[-1]) if field.kind is FormKind.OBJECT else values[-1]
+
+
+def _element(value: UploadFile | str) -> Any:
+    """Read a field that holds a JSON object; other text stays text."""
+    parsed = _from_json(value)
+    return parsed if isinstance(parsed, dict | list) else value
+
+
+def _from_json(value: UploadFile | str) -> Any:
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        return value
+
+
+def _is_left_empty(values: list[UploadFile | str], field: FormField) -> bool:
+    """Tell whether a browser sent the field without a value, where that can mean none."""
+    if values == [""]:
+        return field.is_optional or field.kind is FormKind.FILE
+    first = values[0]
+    is_no_file = isinstance(first, UploadFile) and not first.filename and not first.size
+    return len(values) == 1 and is_no_file and field.is_optional

@@ -1,0 +1,53 @@
+"""What happens around every request."""
+
+from __future__ import annotations
+
+import random
+import time
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hayhooks.http.streams import BrokenStream
+from hayhooks.log import log, request_id
+
+
+class RequestIdMiddleware:
+    """Gives each request an id of 8 hexadecimal digits: in the log, and in the answer as `x-request-id`.
+
+    With `access_log` it writes one line per request.
+    """
+
+    def __init__(self, app: ASGIApp, *, access_log: bool = False) -> None:
+        self.app = app
+        self.access_log = access_log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        current = f"{random.getrandbits(32):08x}"
+        request_id.set(current)
+        header = (b"x-request-id", current.encode())
+        began = time.perf_counter()
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), header]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_id)
+        except BrokenStream:
+            # Returning without a last chunk makes the server cut the connection.
+            pass
+        finally:
+            if self.access_log:
+                milliseconds = (time.perf_counter() - began) * 1000
+                log.info("{} {} {} {:.1f} ms", scope["method"], _printable(scope["path"]), status, milliseconds)
+
+
+def _printable(path: str) -> str:
+    return path if path.isprintable() else repr(path)

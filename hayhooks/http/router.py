@@ -1,0 +1,121 @@
+"""The routes of all deployments, found by the first segment of the path."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from starlette.datastructures import URLPath
+from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match, NoMatchFound
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from hayhooks.deploy.deployment import Deployment
+from hayhooks.errors import PipelineExists, PipelineNotFound
+
+
+@dataclass(frozen=True)
+class PipelineRoute:
+    """One route of one deployment. Its path is compared literally: a name is never a template."""
+
+    name: str
+    path: str
+    """What follows `/{pipeline}/`, as `run` or `chat/completions`."""
+    methods: frozenset[str]
+    endpoint: ASGIApp
+
+
+@dataclass(frozen=True)
+class _Entry:
+    deployment: Deployment
+    routes: Mapping[str, PipelineRoute]
+
+
+class PipelineRouter(BaseRoute):
+    """A route that stands for those of all deployments.
+
+    Readers take the current table without a lock. Writers copy it, change the copy and
+    publish it with one assignment, so that a request sees either the old deployment or the
+    new one, never a gap. A route holds its deployment: a request keeps the version that it
+    began with.
+    """
+
+    def __init__(self, make_routes: Callable[[Deployment], Iterable[PipelineRoute]]) -> None:
+        self._make_routes = make_routes
+        self._lock = threading.Lock()
+        self._table: Mapping[str, _Entry] = MappingProxyType({})
+        self._deployments: Mapping[str, Deployment] = MappingProxyType({})
+
+    @property
+    def deployments(self) -> Mapping[str, Deployment]:
+        """The current deployments by name, in the order of their first deploy. Never changes: look again."""
+        return self._deployments
+
+    def routes_of(self, deployment: Deployment) -> list[PipelineRoute]:
+        """Return the routes that a deployment gets, published or not."""
+        return list(self._make_routes(deployment))
+
+    def add(self, deployment: Deployment, *, overwrite: bool = False) -> Deployment | None:
+        """Publish a deployment and return the one that it replaced. Raises `PipelineExists`."""
+        routes = {route.path: route for route in self._make_routes(deployment)}
+        with self._lock:
+            previous = self._table.get(deployment.name)
+            if previous is not None and not overwrite:
+                raise PipelineExists(deployment.name)
+            self._publish({**self._table, deployment.name: _Entry(deployment, routes)})
+        return previous.deployment if previous else None
+
+    def remove(self, name: str) -> Deployment:
+        """Take a deployment out of the table and return it. Raises `PipelineNotFound`.
+
+        Requests that already began keep running on it.
+        """
+        with self._lock:
+            table = dict(self._table)
+            entry = table.pop(name, None)
+            if entry is None:
+                raise PipelineNotFound(name)
+            self._publish(table)
+        return entry.deployment
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Find the route of a request."""
+        if scope["type"] != "http":
+            return Match.NONE, {}
+        name, _, rest = route_path(scope)[1:].partition("/")
+        entry = self._table.get(name)
+        route = entry.routes.get(rest) if entry else None
+        if route is None:
+            return Match.NONE, {}
+        match = Match.FULL if scope["method"] in route.methods else Match.PARTIAL
+        return match, {"endpoint": route.endpoint, "hayhooks.route": route}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request whose route `matches()` has found."""
+        route: PipelineRoute = scope["hayhooks.route"]
+        if scope["method"] not in route.methods:
+            raise HTTPException(405, headers={"Allow": ", ".join(sorted(route.methods))})
+        await route.endpoint(scope, receive, send)
+
+    def url_path_for(self, name: str, /, **path_params: str) -> URLPath:
+        """Return the path of a route, by its name and `pipeline="…"`."""
+        entry = self._table.get(path_params.get("pipeline", ""))
+        for route in entry.routes.values() if entry and path_params.keys() == {"pipeline"} else ():
+            if route.name == name:
+                return URLPath(f"/{path_params['pipeline']}/{route.path}", protocol="http")
+        raise NoMatchFound(name, path_params)
+
+    def _publish(self, table: dict[str, _Entry]) -> None:
+        self._table = MappingProxyType(table)
+        self._deployments = MappingProxyType({name: entry.deployment for name, entry in table.items()})
+
+
+def route_path(scope: Scope) -> str:
+    """Return the path below the root path, whether or not the proxy has stripped that."""
+    path: str = scope["path"]
+    root = scope.get("root_path", "")
+    if root and path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
+        return path[len(root) :]
+    return path

@@ -1,0 +1,67 @@
+"""`POST /{pipeline}/run`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from hayhooks.deploy.deployment import Deployment
+from hayhooks.http.answers import send_json
+from hayhooks.http.bodies import invalid_request, parse_body, read_body
+from hayhooks.http.forms import form_arguments
+from hayhooks.http.streams import send_plain_events, send_text
+from hayhooks.pipelines.runner import Runner, RunStream
+from hayhooks.pipelines.schema import RunSchema
+
+_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+
+
+class RunEndpoint:
+    """Runs `run_api` of one deployment with the values of the request body."""
+
+    def __init__(self, deployment: Deployment, schema: RunSchema, runner: Runner) -> None:
+        self.deployment = deployment
+        self.schema = schema
+        self.runner = runner
+        self.method = deployment.methods["run_api"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        if self.schema.takes_files and headers.get("content-type", "").startswith(_FORMS):
+            # The uploads are closed, and their temporary files removed, when the run has ended.
+            async with Request(scope, receive).form() as form:
+                try:
+                    arguments = self.schema.parse_data(form_arguments(form, self.schema.form))
+                except ValidationError as exc:
+                    raise invalid_request(exc) from None
+                await self._run(arguments, headers, scope, receive, send)
+        else:
+            arguments = parse_body(await read_body(receive), self.schema.parse_json)
+            await self._run(arguments, headers, scope, receive, send)
+
+    async def _run(
+        self, arguments: dict[str, Any], headers: Headers, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        if self.method.takes_headers:
+            arguments["headers"] = headers
+        result = await self.runner.run(self.deployment.usage, self.method, arguments)
+        if isinstance(result, RunStream):
+            send_stream = send_plain_events if result.is_sse else send_text
+            await send_stream(result, scope, receive, send)
+        elif isinstance(result, Response):
+            await result(scope, receive, send)
+        elif self.schema.promises_stream and isinstance(result, str):
+            await PlainTextResponse(result)(scope, receive, send)
+        else:
+            await send_json(send, b'{"result":' + self._dump(result) + b"}")
+
+    def _dump(self, result: Any) -> bytes:
+        try:
+            return self.schema.dump_result(result)
+        except Exception as exc:
+            raise self.runner.translate(exc) from exc

@@ -1,0 +1,1 @@
+"""User code: what a wrapper can do, and how it is called."""

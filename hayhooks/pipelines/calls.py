@@ -1,0 +1,85 @@
+"""The one bridge between user code, plain or async, and the event loop."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
+from contextvars import copy_context
+from typing import Any
+
+from hayhooks.pipelines.channel import Channel, StreamClosed
+from hayhooks.pipelines.methods import Colour, RunMethod
+from hayhooks.pipelines.threads import WorkerThreads
+
+
+async def call(method: RunMethod, arguments: Mapping[str, Any], *, threads: WorkerThreads) -> Any:
+    """Call a run method without blocking the event loop, and return what it returns."""
+    if method.colour is Colour.ASYNC:
+        return await method.func(**arguments)
+    if method.colour is Colour.GENERATOR:
+        return method.func(**arguments)
+    result = await threads.run(method.func, **arguments)
+    return await result if inspect.isawaitable(result) else result
+
+
+def as_stream(result: Any) -> AsyncIterator[Any] | None:
+    """Return `result` as an async iterator, or None when it is a plain value."""
+    if isinstance(result, AsyncIterable):
+        return aiter(result)
+    if isinstance(result, Iterator):
+        return ThreadIterator(result)
+    return None
+
+
+class ThreadIterator(AsyncIterator[Any]):
+    """A plain iterator, run in a thread of its own, as an async iterator.
+
+    The thread starts with the first item that is asked for, and ends with the iterator or,
+    after `aclose()`, with the item it is at; the iterator's `close()` is called in it.
+    """
+
+    def __init__(self, iterator: Iterator[Any]) -> None:
+        self._iterator = iterator
+        self._channel = Channel()
+        self._context = copy_context()
+        self._is_started = False
+
+    async def __anext__(self) -> Any:
+        if not self._is_started:
+            self._is_started = True
+            threading.Thread(
+                target=self._context.run, args=(self._iterate,), name="hayhooks-stream", daemon=True
+            ).start()
+        return await self._channel.get_async()
+
+    def ready(self) -> list[Any]:
+        """Return the items that wait, without waiting for more."""
+        return self._channel.take()
+
+    async def aclose(self) -> None:
+        """End the iterator at its next item; does not wait for that."""
+        self._channel.close()
+        if not self._is_started:
+            self._is_started = True
+            self._close_iterator()
+
+    def _iterate(self) -> None:
+        error: BaseException | None = None
+        try:
+            for item in self._iterator:
+                self._channel.put(item)
+        except StreamClosed:
+            pass
+        except BaseException as exc:
+            error = exc
+        try:
+            self._close_iterator()
+        except BaseException as exc:
+            error = error or exc
+        self._channel.finish(error)
+
+    def _close_iterator(self) -> None:
+        close = getattr(self._iterator, "close", None)
+        if close is not None:
+            close()

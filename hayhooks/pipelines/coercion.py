@@ -1,0 +1,120 @@
+"""JSON that becomes what Haystack components take: documents, messages, byte streams, ...
+
+The type that an input declares decides. Whatever is no dict stays as it is, and so does a dict
+for which its input declares no class.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import is_dataclass
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, TypeAdapter
+
+from hayhooks.pipelines.annotations import members
+from hayhooks.pipelines.messages import chat_messages_from_openai
+
+
+def coerce_pipeline_inputs(pipeline: Any, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of a pipeline's input data in which dicts are objects of the declared types.
+
+    `data` is nested (`{component: {input: value}}`) or flat (`{input: value}`), as `Pipeline.run`
+    takes it. An object is made by the `from_dict` of its class, or validated if the class is a
+    Pydantic model or a dataclass; also in lists and unions. A `ChatMessage` may be in Haystack's
+    form or in OpenAI's. The data of a `ByteStream` is text, or base64 if `mime_type` says that it
+    is no text. Tools stay dicts, because their dicts name code to import.
+
+    Raises `ValueError` that names the input if a dict does not fit, or could be one of several classes.
+    """
+    sockets = pipeline.inputs()
+    return {key: _coerce_entry(sockets, key, value) for key, value in data.items()}
+
+
+def _coerce_entry(sockets: Mapping[str, Any], key: str, value: Any) -> Any:
+    if key in sockets and isinstance(value, Mapping):
+        return {name: _coerce(item, _types(sockets[key], name), f"{key}.{name}") for name, item in value.items()}
+    # Haystack gives a flat value to every component that has an input of this name.
+    return _coerce(value, [type_ for inputs in sockets.values() for type_ in _types(inputs, key)], key)
+
+
+def _types(inputs: Mapping[str, Any], name: str) -> list[Any]:
+    return members(inputs[name]["type"]) if name in inputs else []
+
+
+def _coerce(value: Any, types: Sequence[Any], path: str) -> Any:
+    if isinstance(value, Mapping):
+        class_ = _class_to_make(types, path)
+        return value if class_ is None else _make(class_, value, path)
+    if isinstance(value, list):
+        item_types = [item for type_ in types if get_origin(type_) is list for item in members(get_args(type_)[0])]
+        return _coerce_list(value, item_types, path)
+    return value
+
+
+def _coerce_list(values: list[Any], types: Sequence[Any], path: str) -> list[Any]:
+    from haystack.dataclasses import ChatMessage
+
+    # Messages are converted together: the result of a tool finds its call in an earlier one.
+    if values and all(map(_is_openai_message, values)) and _class_to_make(types, path) is ChatMessage:
+        return _make_messages(values, path)
+    return [_coerce(value, types, f"{path}[{index}]") for index, value in enumerate(values)]
+
+
+def _class_to_make(types: Iterable[Any], path: str) -> type | None:
+    classes = list(dict.fromkeys(filter(_is_made_of_dict, types)))
+    if len(classes) > 1:
+        names = " or ".join(class_.__name__ for class_ in classes)
+        raise ValueError(f"Input {path!r} can be a {names}, and a dict does not say which: pass an object.")
+    return classes[0] if classes else None
+
+
+def _is_made_of_dict(type_: Any) -> bool:
+    if not isinstance(type_, type) or any(base.__module__.startswith("haystack.tools") for base in type_.__mro__):
+        return False
+    return hasattr(type_, "from_dict") or issubclass(type_, BaseModel) or is_dataclass(type_)
+
+
+def _make(class_: Any, value: Mapping[str, Any], path: str) -> Any:
+    from haystack.dataclasses import ByteStream, ChatMessage
+
+    if class_ is ChatMessage and _is_openai_message(value):
+        return _make_messages([value], path)[0]
+    # Haystack's `from_dict` methods may take their argument apart.
+    arguments = dict(value)
+    if class_ is ByteStream and isinstance(value.get("data"), str):
+        arguments["data"] = _decode(value["data"], value.get("mime_type"))
+    try:
+        if hasattr(class_, "from_dict"):
+            return class_.from_dict(arguments)
+        return TypeAdapter(class_).validate_python(arguments)
+    except Exception as exc:
+        raise ValueError(f"Input {path!r} is no {class_.__name__}: {exc}") from exc
+
+
+def _make_messages(values: Sequence[Any], path: str) -> list[Any]:
+    try:
+        messages = chat_messages_from_openai(values)
+    except ValueError as exc:
+        raise ValueError(f"Input {path!r} is no ChatMessage: {exc}") from exc
+    if len(messages) < len(values):
+        raise ValueError(f"Input {path!r} is no ChatMessage: it needs a known role and content.")
+    return messages
+
+
+def _is_openai_message(value: Any) -> bool:
+    """Tell OpenAI's form from Haystack's, which has `meta` in any case and parts without `type`."""
+    if not isinstance(value, Mapping) or "meta" in value or "_role" in value:
+        return False
+    content = value.get("content")
+    return not isinstance(content, list) or all(isinstance(part, Mapping) and "type" in part for part in content)
+
+
+def _decode(data: str, mime_type: str | None) -> bytes:
+    if mime_type and not mime_type.startswith("text/"):
+        try:
+            return b64decode(data, validate=True)
+        except ValueError:
+            pass
+    return data.encode()

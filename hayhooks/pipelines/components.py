@@ -1,0 +1,110 @@
+"""Which components of a pipeline stream, and how its arguments reach them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hayhooks.log import log
+
+
+def is_agent(pipeline: Any) -> bool:
+    """Tell a Haystack `Agent` from a `Pipeline`. Raises `ValueError` for anything else."""
+    # Haystack is loaded by whoever made the pipeline; importing it costs half a second before that.
+    from haystack import Pipeline
+    from haystack.components.agents import Agent
+
+    if isinstance(pipeline, Agent):
+        return True
+    if isinstance(pipeline, Pipeline):
+        return False
+    raise ValueError(f"Unsupported pipeline type: {type(pipeline)}")
+
+
+def has_async_run(component: Any) -> bool:
+    """Tell whether a component can run on the event loop."""
+    return hasattr(component, "run_async")
+
+
+def is_streaming_component(component: Any) -> bool:
+    """Tell whether a component takes a `streaming_callback`, as a parameter of `run()` or as an input."""
+    if "streaming_callback" in inspect.signature(component.run).parameters:
+        return True
+    return hasattr(getattr(component, "__haystack_input__", None), "streaming_callback")
+
+
+def find_all_streaming_components(pipeline: Any) -> list[tuple[Any, str]]:
+    """Return the components that can stream and their names, in the order of the pipeline's walk.
+
+    Raises `ValueError` when there is none.
+    """
+    found = [(component, name) for name, component in pipeline.walk() if is_streaming_component(component)]
+    if not found:
+        raise ValueError("No streaming-capable components found in the pipeline.")
+    return found
+
+
+def find_streaming_component(pipeline: Any) -> tuple[Any, str]:
+    """Return the last component that can stream and its name. Raises `ValueError` when there is none."""
+    return find_all_streaming_components(pipeline)[-1]
+
+
+def parse_streaming_components_setting(setting: str | None) -> str | list[str] | None:
+    """Read the setting: empty is None (the last component), "all" in any case is "all", else a comma list."""
+    text = (setting or "").strip()
+    if not text:
+        return None
+    if text.lower() == "all":
+        return "all"
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def select_streaming_components(
+    pipeline: Any, chosen: str | Sequence[str] | None, *, default: str = ""
+) -> list[tuple[Any, str]]:
+    """Return the components that stream: the chosen ones, else those of the setting, else the last.
+
+    Raises `ValueError` when the pipeline has none that can stream.
+    """
+    capable = find_all_streaming_components(pipeline)
+    wanted = parse_streaming_components_setting(default) if chosen is None else chosen
+    if isinstance(wanted, str):
+        wanted = parse_streaming_components_setting(wanted)
+    if wanted is None:
+        return capable[-1:]
+    if wanted == "all":
+        return capable
+    unknown = set(wanted) - {name for _, name in capable}
+    if unknown:
+        log.warning("Not among the components that can stream: {}", ", ".join(sorted(unknown)))
+    return [(component, name) for component, name in capable if name in wanted]
+
+
+def ensure_async_support(pipeline: Any) -> None:
+    """Raise `ValueError` when a component that streams cannot run on the event loop."""
+    for component, name in find_all_streaming_components(pipeline):
+        if not has_async_run(component):
+            raise ValueError(
+                f"Component '{name}' of type '{type(component).__name__}' seems to not support async streaming "
+                "callbacks. Use streaming_generator, or set allow_sync_streaming_callbacks=True."
+            )
+
+
+def nest_arguments(pipeline: Any, arguments: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return run arguments in the form `{component: {input: value}}`, copied so far.
+
+    In the flat form `{input: value}` a value goes to every component that has such an input,
+    as `Pipeline.run` does. Raises `ValueError` for an input that no component has.
+    """
+    if all(isinstance(value, Mapping) for value in arguments.values()):
+        return {name: dict(inputs) for name, inputs in arguments.items()}
+    nested: dict[str, dict[str, Any]] = {}
+    accepted = pipeline.inputs()
+    for name, value in arguments.items():
+        targets = [component for component, inputs in accepted.items() if name in inputs]
+        if not targets:
+            raise ValueError(f"No component of the pipeline has the input '{name}'.")
+        for component in targets:
+            nested.setdefault(component, {})[name] = value
+    return nested

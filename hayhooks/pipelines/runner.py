@@ -1,0 +1,137 @@
+"""Calls the run methods of wrappers. Every transport goes through `Runner.run()`."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+from starlette.exceptions import HTTPException
+
+from hayhooks.errors import HayhooksError, PipelineRunError
+from hayhooks.log import log, request_id
+from hayhooks.pipelines.calls import as_stream, call
+from hayhooks.pipelines.channel import StreamClosed
+from hayhooks.pipelines.methods import RunMethod
+from hayhooks.pipelines.sse import SSEStream
+from hayhooks.pipelines.streaming import default_streaming_components
+from hayhooks.pipelines.threads import WorkerThreads
+from hayhooks.pipelines.usage import Usage
+
+
+class Runner:
+    """Calls run methods and turns whatever goes wrong in them into a `PipelineRunError`.
+
+    `HTTPException` and `HayhooksError` pass, so that a wrapper can choose its answer.
+    """
+
+    def __init__(
+        self, threads: WorkerThreads, *, show_tracebacks: bool = False, streaming_components: str = ""
+    ) -> None:
+        self.threads = threads
+        self.show_tracebacks = show_tracebacks
+        self.streaming_components = streaming_components
+
+    async def run(self, usage: Usage, method: RunMethod, arguments: Mapping[str, Any]) -> Any:
+        """Return the plain value of a method, or its chunks as a `RunStream`, which the caller closes.
+
+        Raises `PipelineRunError`, and what the wrapper raises on purpose.
+        """
+        if self.streaming_components:
+            default_streaming_components.set(self.streaming_components)
+        usage.begin()
+        try:
+            result = await call(method, arguments, threads=self.threads)
+            is_sse = isinstance(result, SSEStream)
+            stream = as_stream(result.stream if is_sse else result)
+        except BaseException as exc:
+            usage.end()
+            raise self.translate(exc) from exc
+        if stream is not None:
+            return RunStream(stream, is_sse=is_sse, translate=self.translate, ended=usage.end)
+        usage.end()
+        if is_sse:
+            raise PipelineRunError(
+                f"SSEStream.stream must be a generator or async generator (got type {type(result.stream).__name__})"
+            )
+        return result
+
+    def translate(self, error: BaseException) -> BaseException:
+        """Return what a client is told of an error in user code; the rest goes to the log."""
+        if isinstance(error, HTTPException | HayhooksError) or _is_cancellation(error):
+            return error
+        if not isinstance(error, Exception | SystemExit | StreamClosed | asyncio.CancelledError):
+            return error
+        log.opt(exception=error).error("Pipeline execution failed: {}", type(error).__name__)
+        if self.show_tracebacks:
+            trace = "".join(traceback.format_exception(error))
+            return PipelineRunError(f"Pipeline execution failed: {error}\n{trace}")
+        current = request_id.get()
+        return PipelineRunError("Pipeline execution failed" + (f" (request id {current})" if current else ""))
+
+
+class RunStream:
+    """The chunks of one run, in batches. Whoever gets it closes it."""
+
+    def __init__(
+        self,
+        source: AsyncIterator[Any],
+        *,
+        is_sse: bool,
+        translate: Callable[[BaseException], BaseException],
+        ended: Callable[[], None],
+    ) -> None:
+        self.is_sse = is_sse
+        """Whether the wrapper asked for server-sent events."""
+        self._source = source
+        self._ready: Callable[[], list[Any]] | None = getattr(source, "ready", None)
+        self._translate = translate
+        self._ended = ended
+        self._held: list[Any] | None = None
+        self._is_over = False
+
+    async def start(self) -> None:
+        """Wait for the first chunk and hold it, so that an early failure is raised here."""
+        self._held = await self.batch()
+
+    async def batch(self) -> list[Any]:
+        """Return the next chunk and all that are ready behind it; an empty list at the end.
+
+        Raises what `Runner.run()` raises.
+        """
+        if self._held is not None:
+            held, self._held = self._held, None
+            return held
+        if self._is_over:
+            return []
+        try:
+            first = await anext(self._source)
+        except StopAsyncIteration:
+            await self.aclose()
+            return []
+        except BaseException as exc:
+            raise self._translate(exc) from exc
+        if self._ready is None:
+            return [first]
+        return [first, *self._ready()]
+
+    async def aclose(self) -> None:
+        """End the run, at its next chunk where it is in a thread. Closing twice does nothing."""
+        if self._is_over:
+            return
+        self._is_over = True
+        try:
+            close = getattr(self._source, "aclose", None)
+            if close is not None:
+                await close()
+        except Exception as exc:
+            log.opt(exception=exc).warning("A stream failed while it was closed: {}", type(exc).__name__)
+        finally:
+            self._ended()
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    """Tell a cancelled request from user code that raised `CancelledError` by itself."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0

@@ -1,0 +1,299 @@
+"""The chunks of a running Haystack pipeline or agent, for `for` and for `async for`.
+
+Differs from the obvious in three ways. The streaming callbacks are module-level functions
+that find their stream in a context variable, because Haystack copies callbacks deeply
+(a bound method would feed a copy) and serializes them in snapshots. Nothing polls. Closing
+a stream makes the next callback raise, which ends the run at its next token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextvars import ContextVar, copy_context
+from functools import partial
+from queue import Queue
+from typing import Any
+
+from hayhooks.pipelines.channel import Channel, StreamClosed
+from hayhooks.pipelines.chunks import ChunkCallbacks
+from hayhooks.pipelines.components import (
+    ensure_async_support,
+    find_all_streaming_components,
+    has_async_run,
+    is_agent,
+    nest_arguments,
+    select_streaming_components,
+)
+from hayhooks.pipelines.external import Forwarder, make_forwarder
+
+default_streaming_components: ContextVar[str] = ContextVar("hayhooks_streaming_components", default="")
+"""The setting HAYHOOKS_STREAMING_COMPONENTS of the server that runs the current request."""
+
+_current_emitter: ContextVar[_Emitter] = ContextVar("hayhooks_emitter")
+
+# The event loop keeps only weak references to its tasks: a shielded run that nobody
+# waits for is kept alive here.
+_detached_runs: set[asyncio.Task[None]] = set()
+
+
+def streaming_generator(
+    pipeline: Any,
+    pipeline_run_args: Mapping[str, Any] | None = None,
+    *,
+    on_tool_call_start: Callable[..., Any] | None = None,
+    on_tool_call_end: Callable[..., Any] | None = None,
+    on_reasoning: Callable[..., Any] | None = None,
+    on_pipeline_end: Callable[..., Any] | None = None,
+    streaming_components: str | Sequence[str] | None = None,
+    include_outputs_from: set[str] | None = None,
+    external_event_queue: Queue[Any] | asyncio.Queue[Any] | None = None,
+) -> PipelineStream:
+    """Return the chunks of a pipeline or agent that runs in a thread of its own.
+
+    The run starts with the first chunk that is asked for. Items are Haystack `StreamingChunk`s,
+    and between them what the callbacks return and what arrives in `external_event_queue`.
+    `streaming_components` names the components that stream, "all", or None for the last one.
+    Raises `ValueError` when the pipeline is none, or has no component that streams.
+    """
+    arguments = _with_callbacks(pipeline, pipeline_run_args, streaming_components, is_async=False)
+    return PipelineStream(
+        _plain_run(pipeline, arguments, include_outputs_from),
+        callbacks=ChunkCallbacks(on_tool_call_start, on_tool_call_end, on_reasoning, on_pipeline_end),
+        external_event_queue=external_event_queue,
+    )
+
+
+def async_streaming_generator(
+    pipeline: Any,
+    pipeline_run_args: Mapping[str, Any] | None = None,
+    *,
+    on_tool_call_start: Callable[..., Any] | None = None,
+    on_tool_call_end: Callable[..., Any] | None = None,
+    on_reasoning: Callable[..., Any] | None = None,
+    on_pipeline_end: Callable[..., Any] | None = None,
+    streaming_components: str | Sequence[str] | None = None,
+    include_outputs_from: set[str] | None = None,
+    allow_sync_streaming_callbacks: bool = False,
+    external_event_queue: Queue[Any] | asyncio.Queue[Any] | None = None,
+    shield_pipeline_task: bool = False,
+) -> PipelineStream:
+    """Return the chunks of a pipeline or agent that runs on the event loop.
+
+    As `streaming_generator`, and: every component that streams must have `run_async`, unless
+    `allow_sync_streaming_callbacks` is true; when none of them has, the pipeline runs in a thread,
+    as `run_async` would hold one of asyncio's few threads for each. With `shield_pipeline_task`
+    the run goes on to its end when the stream is closed.
+    """
+    callbacks = ChunkCallbacks(on_tool_call_start, on_tool_call_end, on_reasoning, on_pipeline_end)
+    runs_async = _runs_async(pipeline)
+    if not allow_sync_streaming_callbacks and not is_agent(pipeline):
+        ensure_async_support(pipeline)
+    arguments = _with_callbacks(pipeline, pipeline_run_args, streaming_components, is_async=runs_async)
+    run = _async_run if runs_async else _plain_run
+    return PipelineStream(
+        run(pipeline, arguments, include_outputs_from),
+        is_async=runs_async,
+        callbacks=callbacks,
+        external_event_queue=external_event_queue,
+        is_shielded=shield_pipeline_task,
+    )
+
+
+def emit(chunk: Any) -> None:
+    """Hand a chunk to the current stream: the streaming callback of plain components."""
+    _current_emitter.get().put_chunk(chunk)
+
+
+async def emit_async(chunk: Any) -> None:
+    """Hand a chunk to the current stream: the streaming callback of async components."""
+    _current_emitter.get().put_chunk(chunk)
+
+
+class PipelineStream(Generator[Any, None, None]):
+    """The chunks of one pipeline run, for one consumer, by `for` or by `async for`.
+
+    The run starts with the first chunk that is asked for, in the context in which the stream
+    was made. An error of the run is raised after the chunks that came before it. Closing the
+    stream, or dropping it, ends the run at its next chunk.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[], Any],
+        *,
+        callbacks: ChunkCallbacks,
+        is_async: bool = False,
+        external_event_queue: Queue[Any] | asyncio.Queue[Any] | None = None,
+        is_shielded: bool = False,
+    ) -> None:
+        self._emitter = _Emitter(run, callbacks, is_shielded)
+        self._channel = self._emitter.channel
+        self._is_async = is_async
+        self._external = external_event_queue
+        self._context = copy_context()
+        self._is_started = False
+        self._task: asyncio.Task[None] | None = None
+
+    def __next__(self) -> Any:
+        self._start()
+        return self._channel.get()
+
+    def __aiter__(self) -> PipelineStream:
+        return self
+
+    async def __anext__(self) -> Any:
+        self._start()
+        return await self._channel.get_async()
+
+    def ready(self) -> list[Any]:
+        """Return the chunks that wait, without waiting for more."""
+        return self._channel.take()
+
+    def send(self, value: None) -> Any:
+        """Return the next chunk; a stream takes no values."""
+        return next(self)
+
+    def throw(self, typ: Any, val: Any = None, tb: Any = None) -> Any:
+        """Close the stream and raise."""
+        self.close()
+        return super().throw(typ, val, tb)
+
+    def close(self) -> None:
+        """End the run at its next chunk; does not wait for that."""
+        self._is_started = True
+        self._channel.close()
+        if self._task is not None and not self._emitter.is_shielded:
+            try:
+                self._task.get_loop().call_soon_threadsafe(self._task.cancel)
+            except RuntimeError:
+                # The loop was closed, and the task with it.
+                pass
+
+    async def aclose(self) -> None:
+        """End the run; one on the event loop is cancelled and gets a second to clean up."""
+        self.close()
+        if self._task is not None and not self._emitter.is_shielded:
+            await asyncio.wait({self._task}, timeout=1)
+
+    def __del__(self) -> None:
+        self.close()
+
+    def _start(self) -> None:
+        if self._is_started:
+            return
+        if self._external is not None:
+            self._emitter.forward(self._external)
+        if self._is_async:
+            loop = asyncio.get_running_loop()
+            self._task = loop.create_task(self._emitter.produce_async(), context=self._context)
+            if self._emitter.is_shielded:
+                _detached_runs.add(self._task)
+                self._task.add_done_callback(_detached_runs.discard)
+        else:
+            run, produce = self._context.run, self._emitter.produce
+            threading.Thread(target=run, args=(produce,), name="hayhooks-pipeline", daemon=True).start()
+        self._is_started = True
+
+
+class _Emitter:
+    """The producer's side of a stream. Does not know the stream, so that dropping that closes it."""
+
+    def __init__(self, run: Callable[[], Any], callbacks: ChunkCallbacks, is_shielded: bool) -> None:
+        self.channel = Channel()
+        self.is_shielded = is_shielded
+        self.forwarder: Forwarder | None = None
+        self._run = run
+        self._callbacks = callbacks
+
+    def put_chunk(self, chunk: Any) -> None:
+        """Hand over a chunk, and before it what the callbacks make of it."""
+        for item in self._callbacks.expand(chunk):
+            self._put(item)
+
+    def forward(self, queue: Queue[Any] | asyncio.Queue[Any]) -> None:
+        """Also hand over what arrives in a user's queue, until the run ends."""
+        self.forwarder = make_forwarder(queue, put=self._put_external, finish=self.channel.finish)
+        self.forwarder.start()
+
+    def produce(self) -> None:
+        """Run the pipeline in this thread."""
+        _current_emitter.set(self)
+        error: BaseException | None = None
+        try:
+            self._put_last(self._run())
+        except StreamClosed:
+            pass
+        except BaseException as exc:
+            error = exc
+        self._finish(error)
+
+    async def produce_async(self) -> None:
+        """Run the pipeline in this task."""
+        _current_emitter.set(self)
+        error: BaseException | None = None
+        try:
+            self._put_last(await self._run())
+        except StreamClosed:
+            pass
+        except BaseException as exc:
+            error = exc
+        self._finish(error)
+
+    def _finish(self, error: BaseException | None) -> None:
+        if self.forwarder is None:
+            self.channel.finish(error)
+        else:
+            self.forwarder.stop(error)
+
+    def _put(self, item: Any) -> None:
+        if not (self.is_shielded and self.channel.is_closed):
+            self.channel.put(item)
+
+    def _put_last(self, result: Any) -> None:
+        for item in self._callbacks.end(result):
+            self._put(item)
+
+    def _put_external(self, item: Any) -> None:
+        if hasattr(item, "tool_call_result"):
+            self.put_chunk(item)
+        else:
+            self._put(item)
+
+
+def _with_callbacks(
+    pipeline: Any, arguments: Mapping[str, Any] | None, chosen: str | Sequence[str] | None, *, is_async: bool
+) -> dict[str, Any]:
+    """Return a copy of the run arguments that also hands the streaming callbacks to the components."""
+    if is_agent(pipeline):
+        return {**(arguments or {}), "streaming_callback": emit_async if is_async else emit}
+    components = select_streaming_components(pipeline, chosen, default=default_streaming_components.get())
+    nested = nest_arguments(pipeline, arguments or {})
+    for component, name in components:
+        callback = emit_async if is_async and has_async_run(component) else emit
+        nested.setdefault(name, {})["streaming_callback"] = callback
+    return nested
+
+
+def _runs_async(pipeline: Any) -> bool:
+    """Tell whether something of the pipeline can stream on the event loop."""
+    if is_agent(pipeline):
+        return has_async_run(pipeline.chat_generator)
+    return any(has_async_run(component) for component, _ in find_all_streaming_components(pipeline))
+
+
+def _plain_run(pipeline: Any, arguments: dict[str, Any], outputs: set[str] | None) -> Callable[[], Any]:
+    if is_agent(pipeline):
+        return partial(pipeline.run, **arguments)
+    return partial(pipeline.run, data=arguments, **_outputs(outputs))
+
+
+def _async_run(pipeline: Any, arguments: dict[str, Any], outputs: set[str] | None) -> Callable[[], Any]:
+    if is_agent(pipeline):
+        return partial(pipeline.run_async, **arguments)
+    return partial(pipeline.run_async, data=arguments, **_outputs(outputs))
+
+
+def _outputs(names: set[str] | None) -> dict[str, set[str]]:
+    return {} if names is None else {"include_outputs_from": set(names)}

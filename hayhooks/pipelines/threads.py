@@ -1,0 +1,128 @@
+"""The worker threads that plain run methods run in.
+
+Our own, because the default pools of anyio (40 threads) and asyncio (cpus + 4) are shared
+with file responses and with Haystack's own calls, and because a hop through a
+`SimpleQueue` costs half of one through an executor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from queue import Empty, SimpleQueue
+from typing import Any
+
+IDLE_SECONDS = 10.0
+
+
+class WorkerThreads:
+    """A pool that starts a thread when none is idle, up to `limit`, and ends idle ones.
+
+    The threads are daemons: one that never returns does not keep the process alive.
+    """
+
+    def __init__(self, limit: int, *, name: str = "hayhooks-run") -> None:
+        self.limit = limit
+        self.name = name
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._count = 0
+        # Threads that wait, less the jobs that wait.
+        self._idle = 0
+
+    async def run(self, func: Callable[..., Any], /, **kwargs: Any) -> Any:
+        """Call `func` in a thread, in a copy of the current context, and wait for it.
+
+        When the waiting task is cancelled the thread still runs to its end.
+        """
+        job = _Job(func, kwargs, copy_context(), asyncio.get_running_loop())
+        self._submit(job)
+        return await job.future
+
+    def close(self) -> None:
+        """Let the idle threads end; busy ones end with their job."""
+        with self._lock:
+            count = self._count
+        for _ in range(count):
+            self._jobs.put(None)
+
+    def _submit(self, job: _Job) -> None:
+        with self._lock:
+            self._idle -= 1
+            starts = self._idle < 0 and self._count < self.limit
+            if starts:
+                self._count += 1
+                self._idle += 1
+        self._jobs.put(job)
+        if starts:
+            threading.Thread(target=self._work, name=self.name, daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            try:
+                job = self._jobs.get(timeout=IDLE_SECONDS)
+            except Empty:
+                if self._retire():
+                    return
+                continue
+            if job is None:
+                with self._lock:
+                    self._count -= 1
+                    self._idle -= 1
+                return
+            job.run()
+            # The result and the arguments must not live on while this thread waits.
+            del job
+            with self._lock:
+                self._idle += 1
+
+    def _retire(self) -> bool:
+        """Leave the pool, unless a job is on its way to this thread."""
+        with self._lock:
+            if self._idle <= 0:
+                return False
+            self._idle -= 1
+            self._count -= 1
+            return True
+
+
+class _Job:
+    """One call on its way to a thread, and its result on the way back."""
+
+    __slots__ = ("context", "func", "future", "kwargs", "loop")
+
+    def __init__(
+        self, func: Callable[..., Any], kwargs: dict[str, Any], context: Context, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.func = func
+        self.kwargs = kwargs
+        self.context = context
+        self.loop = loop
+        self.future: asyncio.Future[Any] = loop.create_future()
+
+    def run(self) -> None:
+        try:
+            result: Any = self.context.run(self.func, **self.kwargs)
+            error: BaseException | None = None
+        except StopIteration as exc:
+            # A future refuses StopIteration: as everywhere in Python, it becomes a RuntimeError.
+            result, error = None, RuntimeError(f"{self.func!r} raised StopIteration")
+            error.__cause__ = exc
+        except BaseException as exc:
+            result, error = None, exc
+        try:
+            self.loop.call_soon_threadsafe(_settle, self.future, result, error)
+        except RuntimeError:
+            # The loop was closed meanwhile: nobody waits any more.
+            pass
+
+
+def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+    if future.cancelled():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)

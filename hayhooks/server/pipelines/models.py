@@ -1,0 +1,5 @@
+"""Import path of upstream Hayhooks."""
+
+from hayhooks.pipelines.schema import create_request_model_from_callable as create_request_model_from_callable
+from hayhooks.pipelines.schema import create_response_model_from_callable as create_response_model_from_callable
+from hayhooks.pipelines.schema import get_response_class_from_callable as get_response_class_from_callable

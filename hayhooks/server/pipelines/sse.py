@@ -1,0 +1,3 @@
+"""Import path of upstream Hayhooks."""
+
+from hayhooks.pipelines.sse import SSEStream as SSEStream

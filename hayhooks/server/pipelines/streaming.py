@@ -1,0 +1,7 @@
+"""Import path of upstream Hayhooks."""
+
+from hayhooks.pipelines.components import find_all_streaming_components as find_all_streaming_components
+from hayhooks.pipelines.components import is_streaming_component as is_streaming_component
+from hayhooks.pipelines.components import parse_streaming_components_setting as parse_streaming_components_setting
+from hayhooks.pipelines.streaming import async_streaming_generator as async_streaming_generator
+from hayhooks.pipelines.streaming import streaming_generator as streaming_generator

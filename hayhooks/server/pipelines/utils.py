@@ -1,0 +1,20 @@
+"""Import path of upstream Hayhooks."""
+
+from hayhooks.callbacks import OnPipelineEnd as OnPipelineEnd
+from hayhooks.callbacks import OnReasoning as OnReasoning
+from hayhooks.callbacks import OnToolCallEnd as OnToolCallEnd
+from hayhooks.callbacks import OnToolCallStart as OnToolCallStart
+from hayhooks.callbacks import ToolCallbackReturn as ToolCallbackReturn
+from hayhooks.pipelines.coercion import coerce_pipeline_inputs as coerce_pipeline_inputs
+from hayhooks.pipelines.components import find_all_streaming_components as find_all_streaming_components
+from hayhooks.pipelines.components import find_streaming_component as find_streaming_component
+from hayhooks.pipelines.components import is_streaming_component as is_streaming_component
+from hayhooks.pipelines.components import parse_streaming_components_setting as parse_streaming_components_setting
+from hayhooks.pipelines.messages import chat_messages_from_openai_response as chat_messages_from_openai_response
+from hayhooks.pipelines.messages import get_content as get_content
+from hayhooks.pipelines.messages import get_input_files as get_input_files
+from hayhooks.pipelines.messages import get_last_user_input_text as get_last_user_input_text
+from hayhooks.pipelines.messages import get_last_user_message as get_last_user_message
+from hayhooks.pipelines.messages import is_user_message as is_user_message
+from hayhooks.pipelines.streaming import async_streaming_generator as async_streaming_generator
+from hayhooks.pipelines.streaming import streaming_generator as streaming_generator

@@ -1,0 +1,3 @@
+"""Import path of upstream Hayhooks."""
+
+from hayhooks.wrapper import BasePipelineWrapper as BasePipelineWrapper

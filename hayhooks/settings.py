@@ -1,0 +1,121 @@
+"""The settings of the server: one table of names, types, defaults and meanings.
+
+`Settings(...)` takes what it is given and reads nothing. `Settings.load(...)` adds the
+HAYHOOKS_* variables of the environment and of the nearest `.env` file: argument before
+environment before `.env` before default.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from dotenv import dotenv_values, find_dotenv
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from hayhooks.errors import SettingsError
+from hayhooks.files import DEFAULT_IGNORED
+
+APP_TITLE = "Hayhooks"
+APP_DESCRIPTION = "Deploys Haystack pipelines and serves them as REST APIs and OpenAI-compatible endpoints."
+
+
+def _split(value: object) -> object:
+    """Read a list from JSON or from comma-separated text."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [item.strip() for item in value.split(",") if item.strip()]
+
+
+Level = Annotated[
+    Literal["TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"],
+    BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value),
+]
+Names = Annotated[list[str], BeforeValidator(_split)]
+
+
+# Older spellings of variables, read when the usual one is not set: the README of v0.1
+# says ..._PYTHONPATH, and its server read LOG.
+_OLD_VARIABLES = {"additional_python_path": "HAYHOOKS_ADDITIONAL_PYTHONPATH", "log_level": "LOG"}
+
+
+class Settings(BaseModel):
+    """Every setting, with its default. The variable is `HAYHOOKS_` and the name in capitals."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field("localhost", description="The address that the server listens on.")
+    port: int = Field(1416, ge=0, le=65535, description="The port that the server listens on; 0 takes a free one.")
+    root_path: str = Field("", description="The path prefix that a proxy in front of the server strips.")
+    pipelines_dir: Path = Field(Path("pipelines"), description="Pipelines found here are deployed at start-up.")
+    additional_python_path: str = Field(
+        "", description="A directory of modules that all wrappers can import; appended to `sys.path`."
+    )
+    graceful_shutdown_timeout: int = Field(
+        5, ge=0, le=300, description="Seconds that open requests get when the server stops."
+    )
+    show_tracebacks: bool = Field(False, description="Send the text and traceback of user errors to the client.")
+    files_to_ignore_patterns: Names = Field(
+        list(DEFAULT_IGNORED), description="File names that are skipped when a directory is read."
+    )
+    streaming_components: str = Field(
+        "", description="Components that stream: empty for the last one, `all`, or a comma-separated list."
+    )
+    startup_deploy_strategy: Literal["parallel", "sequential"] = Field(
+        "parallel", description="Whether pipelines are set up side by side at start-up."
+    )
+    startup_deploy_workers: int = Field(4, ge=1, le=32, description="How many are set up side by side.")
+    run_threads: int = Field(512, ge=1, description="How many plain run methods may run at the same time.")
+    revisions_kept: int = Field(10, ge=1, description="How many saved revisions of a pipeline are kept.")
+    access_log: bool = Field(True, description="Write one line per request.")
+    log_level: Level = Field("INFO", description="The least severe level that is logged.")
+    log_format: Literal["default", "verbose"] = Field("default", description="`verbose` adds the place in the code.")
+    intercepted_loggers: Names = Field(
+        ["uvicorn", "uvicorn.error", "uvicorn.access"],
+        description="Loggers of the standard library whose records join ours.",
+    )
+    cors_allow_origins: Names = Field([], description="Origins whose pages may call the server; `*` for all.")
+    cors_allow_origin_regex: str | None = Field(None, description="Origins, as a regular expression.")
+    cors_allow_methods: Names = Field(["*"], description="Methods that such pages may use.")
+    cors_allow_headers: Names = Field(["*"], description="Headers that such pages may send.")
+    cors_allow_credentials: bool = Field(False, description="Whether such pages may send cookies.")
+    cors_expose_headers: Names = Field([], description="Headers that such pages may read.")
+    cors_max_age: int = Field(600, description="Seconds that a browser may keep a preflight answer.")
+
+    @classmethod
+    def load(cls, *, env_file: str | os.PathLike[str] | None = None, **given: Any) -> Self:
+        """Read the settings; a `given` value of None counts as not given.
+
+        Without `env_file` the nearest `.env` at or above the working directory is read.
+        Raises `SettingsError`, whose text is one line that names the variable.
+        """
+        path = os.fspath(env_file) if env_file else find_dotenv(usecwd=True)
+        if env_file and not os.path.isfile(path):
+            raise SettingsError(f"The settings file {path!r} does not exist.")
+        variables = {**(dotenv_values(path) if path else {}), **os.environ}
+        values = _read_variables(cls, {name.upper(): value for name, value in variables.items() if value})
+        values.update({name: value for name, value in given.items() if value is not None})
+        try:
+            return cls(**values)
+        except ValidationError as exc:
+            raise SettingsError(_explain(exc)) from None
+
+
+def _read_variables(cls: type[Settings], variables: dict[str, str]) -> dict[str, Any]:
+    values = {}
+    for name in cls.model_fields:
+        for variable in (f"HAYHOOKS_{name.upper()}", _OLD_VARIABLES.get(name, "")):
+            if variable in variables:
+                values[name] = variables[variable]
+                break
+    return values
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    name = str(first["loc"][0])
+    return f"HAYHOOKS_{name.upper()} cannot be {first['input']!r}: {first['msg']}."
