@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hayhooks.callbacks import default_on_tool_call_start as default_on_tool_call_start
     from hayhooks.client import Client as Client
     from hayhooks.events import PipelineEvent as PipelineEvent
-    from hayhooks.log import log as log
+    from hayhooks.logger import log as log
     from hayhooks.pipelines.coercion import coerce_pipeline_inputs as coerce_pipeline_inputs
     from hayhooks.pipelines.messages import chat_messages_from_openai as chat_messages_from_openai
     from hayhooks.pipelines.messages import chat_messages_from_openai_response as chat_messages_from_openai_response
@@ -78,7 +78,7 @@ _HOMES = {
     "get_last_user_input_text": "hayhooks.pipelines.messages",
     "get_last_user_message": "hayhooks.pipelines.messages",
     "is_user_message": "hayhooks.pipelines.messages",
-    "log": "hayhooks.log",
+    "log": "hayhooks.logger",
     "run_app": "hayhooks.app",
     "streaming_generator": "hayhooks.pipelines.streaming",
 }

@@ -31,7 +31,7 @@ from hayhooks.http.middleware import RequestIdMiddleware
 from hayhooks.http.router import PipelineRoute, PipelineRouter
 from hayhooks.http.run import RunEndpoint
 from hayhooks.http.status import status_routes
-from hayhooks.log import configure
+from hayhooks.logger import configure
 from hayhooks.openai.chat import ChatEndpoint
 from hayhooks.openai.models import model_routes
 from hayhooks.pipelines.runner import Runner

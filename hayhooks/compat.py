@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from hayhooks.deploy.sources import Labels, YamlSource
 from hayhooks.errors import HayhooksError, PipelineExists
-from hayhooks.log import log
+from hayhooks.logger import log
 from hayhooks.wrapper import BasePipelineWrapper
 
 if TYPE_CHECKING:

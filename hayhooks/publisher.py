@@ -18,8 +18,8 @@ from hayhooks.deploy.sources import DirectorySource, FilesSource, SavedSource, S
 from hayhooks.deploy.store import Found, Revision, Store
 from hayhooks.errors import HayhooksError, PipelineExists, PipelineFilesError, PipelinePathError
 from hayhooks.http.router import PipelineRouter
-from hayhooks.log import log
-from hayhooks.settings import Settings
+from hayhooks.logger import log
+from hayhooks.settings import Settings, StartupDeployStrategy
 
 
 class Publisher:
@@ -109,7 +109,7 @@ class Publisher:
         return deployment
 
     def _build_found(self, found: Sequence[Found]) -> Iterator[Deployment | None]:
-        if self.settings.startup_deploy_strategy == "sequential":
+        if self.settings.startup_deploy_strategy is StartupDeployStrategy.SEQUENTIAL:
             yield from map(self._build_one_found, found)
             return
         with ThreadPoolExecutor(self.settings.startup_deploy_workers, "hayhooks-startup") as threads:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -17,6 +18,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from hayhooks.errors import SettingsError
 from hayhooks.files import DEFAULT_IGNORED
+
+
+class StartupDeployStrategy(StrEnum):
+    """How the pipelines found at start-up are set up."""
+
+    PARALLEL = "parallel"
+    SEQUENTIAL = "sequential"
+
 
 APP_TITLE = "Hayhooks"
 APP_DESCRIPTION = "Deploys Haystack pipelines and serves them as REST APIs and OpenAI-compatible endpoints."
@@ -65,8 +74,8 @@ class Settings(BaseModel):
     streaming_components: str = Field(
         "", description="Components that stream: empty for the last one, `all`, or a comma-separated list."
     )
-    startup_deploy_strategy: Literal["parallel", "sequential"] = Field(
-        "parallel", description="Whether pipelines are set up side by side at start-up."
+    startup_deploy_strategy: StartupDeployStrategy = Field(
+        StartupDeployStrategy.PARALLEL, description="Whether pipelines are set up side by side at start-up."
     )
     startup_deploy_workers: int = Field(4, ge=1, le=32, description="How many are set up side by side.")
     run_threads: int = Field(512, ge=1, description="How many plain run methods may run at the same time.")
@@ -119,3 +128,15 @@ def _explain(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     name = str(first["loc"][0])
     return f"HAYHOOKS_{name.upper()} cannot be {first['input']!r}: {first['msg']}."
+
+
+AppSettings = Settings
+"""Upstream's name."""
+
+
+def __getattr__(name: str) -> Any:
+    """Make `settings`, which upstream has here: what the environment says when it is first asked for."""
+    if name != "settings":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    settings = globals()["settings"] = Settings.load()
+    return settings

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from hayhooks.app import Hayhooks, create_app
 from hayhooks.compat import deploy_pipeline_files, deploy_pipeline_yaml, log_elapsed, registry, undeploy_pipeline
 from hayhooks.errors import PipelineExists, PipelineNotFound
-from hayhooks.log import log
+from hayhooks.logger import log
 from hayhooks.wrapper import BasePipelineWrapper
 
 FILES = {

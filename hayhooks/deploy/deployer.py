@@ -14,7 +14,7 @@ from hayhooks.deploy.loader import LoadedModule
 from hayhooks.deploy.sources import DirectorySource, Source, WrapperSource, YamlSource
 from hayhooks.deploy.store import Revision, write_files
 from hayhooks.errors import HayhooksError, PipelineWrapperError
-from hayhooks.log import log
+from hayhooks.logger import log
 from hayhooks.pipelines.methods import find_run_methods
 from hayhooks.pipelines.schema import make_run_schema
 from hayhooks.pipelines.yaml import YAMLPipelineWrapper

@@ -12,7 +12,7 @@ from pathlib import Path
 from hayhooks.deploy.loader import LoadedModule
 from hayhooks.deploy.sources import Labels
 from hayhooks.deploy.store import Revision
-from hayhooks.log import log
+from hayhooks.logger import log
 from hayhooks.pipelines.methods import RunMethod
 from hayhooks.pipelines.schema import RunSchema
 from hayhooks.pipelines.usage import Usage

@@ -40,7 +40,7 @@ from hayhooks.deploy.sources import (
     read_yaml,
 )
 from hayhooks.errors import HayhooksError, PipelineFilesError
-from hayhooks.log import log
+from hayhooks.logger import log
 
 _PRIVATE = ".hayhooks"
 _UNDEPLOYED = "undeployed"

@@ -8,7 +8,7 @@ import time
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hayhooks.http.streams import BrokenStream
-from hayhooks.log import log, request_id
+from hayhooks.logger import log, request_id
 
 
 class RequestIdMiddleware:

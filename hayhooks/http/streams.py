@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from hayhooks.errors import PipelineRunError
 from hayhooks.http.answers import dump_json
-from hayhooks.log import log
+from hayhooks.logger import log
 from hayhooks.pipelines.runner import RunStream
 
 Encode = Callable[[list[Any]], bytes]

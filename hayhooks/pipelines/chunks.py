@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from hayhooks.log import log
+from hayhooks.logger import log
 
 Callback = Callable[..., Any]
 

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hayhooks.log import log
+from hayhooks.logger import log
 
 
 def is_agent(pipeline: Any) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 
 from hayhooks.errors import HayhooksError, PipelineRunError
-from hayhooks.log import log, request_id
+from hayhooks.logger import log, request_id
 from hayhooks.pipelines.calls import as_stream, call
 from hayhooks.pipelines.channel import StreamClosed
 from hayhooks.pipelines.methods import RunMethod

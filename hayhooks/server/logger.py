@@ -2,4 +2,4 @@
 
 from hayhooks.compat import log_elapsed as log_elapsed
 from hayhooks.http.middleware import RequestIdMiddleware as RequestIdMiddleware
-from hayhooks.log import log as log
+from hayhooks.logger import log as log
