@@ -39,7 +39,8 @@ def environment() -> Callable[..., dict[str, str]]:
             for name, value in os.environ.items()
             if not name.startswith(("HAYHOOKS_", "OPENAI_", "ASK_DOCS_"))
         }
-        return {**kept, "PYTHONPATH": str(ROOT), "HAYSTACK_TELEMETRY_ENABLED": "False", **variables}
+        ours = {"PYTHONPATH": str(ROOT), "HAYSTACK_TELEMETRY_ENABLED": "False", "OPENAI_MAX_RETRIES": "0"}
+        return {**kept, **ours, **variables}
 
     return clean
 

@@ -135,7 +135,7 @@ def test_asks_the_model_with_the_passages_when_there_is_a_key(
 ) -> None:
     shutil.copytree(examples / "ask_docs", pipelines / "ask_docs")
     with openai_server() as model:
-        url = serve(pipelines, OPENAI_API_KEY="any", OPENAI_BASE_URL=model.url, OPENAI_MAX_RETRIES="0")
+        url = serve(pipelines, OPENAI_API_KEY="any", OPENAI_BASE_URL=model.url)
 
         result = ask(url, "When is it open?")
         choices = read_stream(chat(url, "[[words=3]]", stream=True))

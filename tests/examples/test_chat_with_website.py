@@ -2,15 +2,14 @@ from __future__ import annotations
 
 import json
 import shutil
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import requests
 
 from tests.openai_server import OpenAIServer, openai_server
+from tests.scripted_server import Answer, scripted_server
 
 PAGE = b"""<html><head><title>Stub town</title></head><body><nav>Home About</nav><article><h1>Stub town</h1>
 <p>Stub town was founded in 1871 by the engineer Ada Byron. It lies at the mouth of the river Stub, where two railways
@@ -18,27 +17,12 @@ meet.</p></article><footer>Imprint</footer></body></html>"""
 CONTENTS = "Stub town was founded in 1871 by the engineer Ada Byron."
 
 
-class PageHandler(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.send_header("Content-Length", str(len(PAGE)))
-        self.end_headers()
-        self.wfile.write(PAGE)
-
-    def log_message(self, *arguments: object) -> None:
-        """Keep the output of the tests clean."""
-
-
 @pytest.fixture
 def page() -> Iterator[str]:
     """The address of a page."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), PageHandler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/town"
-        server.shutdown()
-        thread.join()
+    with scripted_server() as server:
+        server.answers = [Answer(body=PAGE, headers={"Content-Type": "text/html"})]
+        yield f"{server.url}/town"
 
 
 @pytest.fixture
@@ -57,7 +41,7 @@ def example(request: pytest.FixtureRequest) -> str:
 def url(serve: Callable[..., str], examples: Path, pipelines: Path, model: OpenAIServer, example: str) -> str:
     """The server with the example, whose model is `model`."""
     shutil.copytree(examples / example, pipelines / example)
-    return serve(pipelines, OPENAI_API_KEY="any", OPENAI_BASE_URL=model.url, OPENAI_MAX_RETRIES="0")
+    return serve(pipelines, OPENAI_API_KEY="any", OPENAI_BASE_URL=model.url)
 
 
 def chat(url: str, example: str, question: str, *, stream: bool) -> requests.Response:
