@@ -6,8 +6,10 @@ it is imported, to end open streams when the server stops.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -69,12 +71,34 @@ async def _send_and_close(
     stream: RunStream, response: StreamingResponse | EventSourceResponse, scope: Scope, receive: Receive, send: Send
 ) -> None:
     try:
-        await stream.start()
-        await response(scope, receive, send)
+        if await _has_started(stream, receive):
+            await response(scope, receive, send)
     finally:
         # The client may have gone, which cancels this task: closing must happen all the same.
         with anyio.CancelScope(shield=True):
             await stream.aclose()
+
+
+async def _has_started(stream: RunStream, receive: Receive) -> bool:
+    """Wait for the first chunk; False when the client leaves before it comes."""
+    starting = asyncio.ensure_future(stream.start())
+    leaving = asyncio.ensure_future(_wait_until_gone(receive))
+    try:
+        await asyncio.wait({starting, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            return False
+        starting.result()
+        return True
+    finally:
+        starting.cancel()
+        leaving.cancel()
+        with suppress(Exception, asyncio.CancelledError):
+            await starting
+
+
+async def _wait_until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _text_frames(stream: RunStream) -> AsyncIterator[bytes]:
