@@ -94,11 +94,10 @@ def rate(question: str, passages: Sequence[Mapping[str, Any]]) -> list[Candidate
         return sum(math.log(1 + total / max(1, frequency[term])) for term in terms & asked)
 
     def score(quote: str, passage: Mapping[str, Any]) -> float:
-        words = CODE.sub("", quote)
-        terms = find_terms(words)
-        around = find_terms(quote) | find_terms(passage["heading"].rpartition(" > ")[2])
+        words, code = CODE.sub("", quote), " ".join(match[0] for match in CODE.finditer(quote))
+        around = find_terms(f"{passage['heading'].rpartition(' > ')[2]} {code}")
         share = float(passage["score"]) * (1 + sum(name in quote for name in names)) / (1 + len(words) / 800)
-        return share * (weigh(terms) + 0.7 * weigh(around - terms))
+        return share * (weigh(find_terms(words)) + 0.7 * weigh(around))
 
     return [
         Candidate(rank, position, quote, score(quote, passage))

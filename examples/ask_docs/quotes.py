@@ -17,7 +17,8 @@ SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z`*\"(])")
 def split_quotes(passage: str) -> list[str]:
     """Return the quotes of a passage in their order.
 
-    Code stands with the words before it, and so does a short list that a colon announces.
+    Code stands with the words before it, at the start with those after it. So does a
+    short list with the colon that announces it.
     """
     quotes: list[str] = []
     for block in split_blocks(passage):
@@ -25,7 +26,8 @@ def split_quotes(passage: str) -> list[str]:
         is_code = bool(CODE.match(block))
         is_table = block.lstrip().startswith("|")
         is_short = len(block) <= SHORT and not is_table
-        if last and ((is_code and not CODE.search(last)) or (is_short and last.endswith(":"))):
+        belongs = not CODE.search(last) if is_code else is_short and (last.endswith(":") or CODE.fullmatch(last))
+        if last and belongs:
             quotes[-1] = f"{last}\n\n{block}"
         elif is_code or is_short:
             quotes.append(block)

@@ -45,7 +45,7 @@ async def count_notes(request: Request) -> JSONResponse:
     return JSONResponse({"notes": notes.count_documents()})
 
 
-hooks = Hayhooks()
+hooks = Hayhooks(admin=False)
 hooks.deploy("qa", SearchWrapper(notes))
 app = Starlette(
     routes=[

@@ -90,4 +90,4 @@ def _warm_up(name: str, wrapper: BasePipelineWrapper) -> None:
         warm_up()
     except Exception as exc:
         # As with a missing API key, which the first run reports again.
-        log.warning("Pipeline '{}' is deployed, but could not be warmed up: {}", name, type(exc).__name__)
+        log.warning("Pipeline '{}' is deployed, but could not be warmed up: {}", name, exc)

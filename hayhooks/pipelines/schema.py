@@ -11,7 +11,7 @@ from operator import or_
 from typing import Annotated, Any
 
 from docstring_parser import Docstring, parse
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError
 from pydantic.fields import FieldInfo
 
@@ -65,7 +65,13 @@ class RunSchema:
 
     def dump_result(self, value: Any) -> bytes:
         """Return the JSON of a result. Raises pydantic's `ValidationError` or `PydanticSerializationError`."""
-        validated = self.result.validator.validate_python(value)
+        try:
+            validated = self.result.validator.validate_python(value)
+        except ValidationError:
+            # Wrappers that were written for Haystack 2, where a reply was a string, return the message.
+            if not hasattr(value, "is_from") or not isinstance(value.text, str):
+                raise
+            validated = self.result.validator.validate_python(value.text)
         return self.result.serializer.to_json(validated, by_alias=True, fallback=to_plain)
 
     def _arguments(self, model: BaseModel) -> dict[str, Any]:

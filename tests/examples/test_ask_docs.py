@@ -42,12 +42,30 @@ Press the red button. It stands out.
 Before you leave:
 - close the valve
 - lock the door
+
+## Testing
+
+```sh
+engine test
+```
+
+Everything flashes twice.
+
+## Parts
+
+- The pump moves water through the cooler. It was made in Lyon.
 """
+# Too long to be quoted whole: sentences are.
+GUIDE += "".join(f"- Part {number} holds the frame together with its neighbours.\n" for number in range(20))
 NOTHING = "The documents say nothing about that."
 QUOTES = {
     # Code stands with the words before it.
     "How is the engine started?": "To start the engine, turn the key:\n\n"
     "```sh\n# Turning is not a heading\nengine start\n```\n\nSources:\n\n- guide/engine.md: Starting",
+    "How do I test it?": "```sh\nengine test\n```\n\nEverything flashes twice.\n\n"
+    "Sources:\n\n- guide/engine.md: Testing",
+    "Where was the pump made?": "The pump moves water through the cooler.\n\nIt was made in Lyon.\n\n"
+    "Sources:\n\n- guide/engine.md: Parts",
     "What about cold weather?": "See the manual for cold weather.\n\nSources:\n\n- guide/engine.md: Starting",
     "What does OIL_LAMP mean?": "`OIL_LAMP`: fill up oil\n\nSources:\n\n- guide/engine.md: Stopping",
     "What shall I do before leaving?": "Before you leave:\n\n- close the valve\n- lock the door\n\n"

@@ -23,4 +23,5 @@ def test_the_host_keeps_its_routes_and_the_pipeline_reads_its_data(start: Callab
     assert requests.get(f"{url}/notes", timeout=5).json() == {"notes": 2}
     assert found.json()["result"][0] == "The key is below the mat."
     assert requests.get(f"{url}/ai/status", timeout=5).json()["pipelines"] == ["qa"]
-    assert requests.get(f"{url}/qa/run", timeout=5).status_code == 404
+    assert requests.post(f"{url}/qa/run", json={"question": "Where?"}, timeout=5).status_code == 404
+    assert requests.post(f"{url}/ai/undeploy/qa", timeout=5).status_code == 404
