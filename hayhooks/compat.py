@@ -31,8 +31,9 @@ def deploy_pipeline_files(
     overwrite: bool = False,
 ) -> dict[str, str]:
     """Deploy a wrapper from its files and return `{"name": ...}`. Raises what `Hayhooks.deploy()` raises."""
-    deployment = _given_or_latest(app).deploy(pipeline_name, files, overwrite=overwrite, save=save_files)
-    return {"name": deployment.name}
+    target = _given_or_latest(app)
+    save = save_files and target.store is not None
+    return {"name": target.deploy(pipeline_name, files, overwrite=overwrite, save=save).name}
 
 
 def deploy_pipeline_yaml(
@@ -48,8 +49,9 @@ def deploy_pipeline_yaml(
     """
     chosen = {"save_file": True, **(options or {})}
     source = YamlSource(source_code, Labels(chosen.get("description"), chosen.get("skip_mcp")))
-    save = bool(chosen["save_file"])
-    return {"name": _given_or_latest(app).deploy(pipeline_name, source, overwrite=overwrite, save=save).name}
+    target = _given_or_latest(app)
+    save = bool(chosen["save_file"]) and target.store is not None
+    return {"name": target.deploy(pipeline_name, source, overwrite=overwrite, save=save).name}
 
 
 def undeploy_pipeline(pipeline_name: str, app: Hayhooks | None = None) -> None:

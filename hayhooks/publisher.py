@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hayhooks.deploy.deployer import Deployer
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.deploy.names import NameLocks, check_name
-from hayhooks.deploy.sources import DirectorySource, FilesSource, SavedSource, Source, YamlSource, read_files
+from hayhooks.deploy.sources import DirectorySource, Source, WrapperSource, read_files
 from hayhooks.deploy.store import Found, Revision, Store
 from hayhooks.errors import HayhooksError, PipelineExists, PipelineFilesError, PipelinePathError
 from hayhooks.http.router import PipelineRouter
@@ -42,8 +42,7 @@ class Publisher:
         with self._names.hold(name):
             if not overwrite and name in self.router.deployments:
                 raise PipelineExists(name)
-            saved = self._savable(source) if save and self.store is not None else None
-            deployment = self._build(name, source) if saved is None else self._build_saved(name, saved)
+            deployment = self._build_saved(name, source) if save else self._build(name, source)
             self._publish(deployment)
         log.success("Pipeline '{}' is deployed", name)
         return deployment
@@ -74,17 +73,12 @@ class Publisher:
         for name in list(self.router.deployments):
             self._retire(self.router.remove(name))
 
-    def _savable(self, source: Source) -> SavedSource | None:
-        if isinstance(source, DirectorySource):
-            return read_files(source.path, self._ignored)
-        return source if isinstance(source, FilesSource | YamlSource) else None
-
-    @property
-    def _ignored(self) -> Sequence[str]:
-        return self.settings.files_to_ignore_patterns
-
-    def _build_saved(self, name: str, source: SavedSource) -> Deployment:
-        assert self.store is not None
+    def _build_saved(self, name: str, given: Source) -> Deployment:
+        if self.store is None or isinstance(given, WrapperSource):
+            reason = "there is no pipelines directory" if self.store is None else "it was made in code"
+            raise PipelineFilesError(f"Pipeline '{name}' cannot be saved: {reason}")
+        ignored = self.settings.files_to_ignore_patterns
+        source = read_files(given.path, ignored) if isinstance(given, DirectorySource) else given
         revision = self.store.stage(name, source)
         try:
             deployment = self._build(name, source, revision)

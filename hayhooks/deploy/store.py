@@ -43,7 +43,8 @@ from hayhooks.errors import HayhooksError, PipelineFilesError
 from hayhooks.logger import log
 
 _PRIVATE = ".hayhooks"
-_UNDEPLOYED = "undeployed"
+# A link to this leads nowhere: no pipeline may have such a name.
+_UNDEPLOYED = ".undeployed"
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,8 @@ def deploy_routes(app: Hayhooks) -> list[Route]:
 
     async def deploy(request: Request, parse: Any) -> Response:
         asked: DeployRequest = parse_body(await _json_body(request), parse)
-        work = partial(app.deploy, asked.name, asked.source, overwrite=asked.overwrite, save=asked.is_saved)
+        save = asked.is_saved and app.store is not None
+        work = partial(app.deploy, asked.name, asked.source, overwrite=asked.overwrite, save=save)
         deployment: Deployment = await app.threads.run(work)
         return JSONAnswer({"name": asked.name, "success": True, "endpoint": _endpoint(app, deployment)})
 
