@@ -47,7 +47,6 @@ class Answer:
     def __init__(self, response: Response) -> None:
         self._response = response
         self.content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-
         self.is_json = self.content_type == "application/json" or self.content_type.endswith("+json")
         self.is_text = self.content_type.startswith("text/")
         self.is_stream = self.is_text and "content-length" not in response.headers

@@ -86,7 +86,7 @@ class Client:
         try:
             self._send("GET", "/health").close()
         except ServerRefused as exc:
-            # Servers before 0.1 and upstream's have no /health.
+            # Upstream's server has no /health.
             if exc.status_code != 404:
                 raise
             self.status()

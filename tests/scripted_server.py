@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 
@@ -49,7 +51,8 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def scripted_server() -> Iterator[ScriptedServer]:
+def scripted_server(*, certificate: Path | None = None) -> Iterator[ScriptedServer]:
+    """Serve until the block ends; over TLS with a file that holds a key and its certificate."""
     script = ScriptedServer("")
 
     class Handler(BaseHTTPRequestHandler):
@@ -90,6 +93,11 @@ def scripted_server() -> Iterator[ScriptedServer]:
 
     with _Server(("127.0.0.1", 0), Handler) as server:
         script.url = f"http://127.0.0.1:{server.server_port}"
+        if certificate:
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(certificate)
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+            script.url = script.url.replace("http", "https")
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from hayhooks import Client
+from hayhooks import Client, Hayhooks
 from hayhooks.client import AnswerIncomplete, ClientError, ServerRefused, ServerUnreachable
 from tests.scripted_server import Answer, Asked, ScriptedServer, scripted_server
+from tests.servers import served
 
 TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 EVENTS = {"Content-Type": "text/event-stream; charset=utf-8"}
@@ -307,11 +308,9 @@ def test_timeout_limits_the_time_without_data(server: ScriptedServer) -> None:
     gate.set()
 
 
-def form_parts(asked: Asked) -> list[Message[str, str]]:
+def form_parts(asked: Asked) -> list[Message]:
     head = f"Content-Type: {asked.headers['content-type']}\r\n\r\n".encode()
-    parts = message_from_bytes(head + asked.body).get_payload()
-    assert isinstance(parts, list)
-    return parts
+    return list(message_from_bytes(head + asked.body).walk())[1:]
 
 
 def test_files_are_sent_as_a_form_with_the_inputs_as_fields(
@@ -352,3 +351,33 @@ def test_a_client_can_be_used_again_after_it_was_closed(server: ScriptedServer, 
     client.close()
     client.status()
     assert len(server.asked) == 2
+
+
+WRAPPER = """
+from pathlib import Path
+from hayhooks import BasePipelineWrapper
+
+class PipelineWrapper(BasePipelineWrapper):
+    def setup(self) -> None:
+        self.table = (Path(__file__).parent / "table.bin").read_bytes()
+
+    def run_api(self, times: int = 1) -> str:
+        return self.table.hex() * times
+"""
+
+
+def test_a_pipeline_is_deployed_run_and_undeployed_on_a_real_server(app: Hayhooks) -> None:
+    with served(app) as url, Client(url) as client:
+        client.health()
+        assert client.deploy_files("qa é", {"pipeline_wrapper.py": WRAPPER, "table.bin": b"\xff\x00"}) == {
+            "name": "qa é",
+            "success": True,
+            "endpoint": "/qa é/run",
+        }
+        assert client.status()["pipelines"] == ["qa é"]
+        assert client.status("qa é") == {"status": "Up!", "pipeline": "qa é"}
+        assert client.run("qa é", {"times": 2}) == "ff00ff00"
+        assert client.undeploy("qa é") == {"success": True, "name": "qa é"}
+        with pytest.raises(ServerRefused) as caught:
+            client.status("qa é")
+    assert (caught.value.status_code, caught.value.detail) == (404, "Pipeline 'qa é' not found")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -64,7 +65,7 @@ def client_command(usage: str) -> Callable[[Callable[[Client, Options, Output], 
 
 def _connect(options: Options) -> Client:
     port, timeout = options["--server-port"], options["--timeout"]
-    return Client.from_environment(
+    client = Client.from_environment(
         url=options["--url"],
         host=options["--server-host"],
         port=None if port is None else whole_number("--server-port", port),
@@ -74,12 +75,16 @@ def _connect(options: Options) -> Client:
         timeout=None if timeout is None else _seconds("--timeout", timeout),
         env_file=options["--env-file"],
     )
+    if not client.verify:
+        # Who asked for that need not be warned at every request.
+        warnings.filterwarnings("ignore", "Unverified HTTPS request")
+    return client
 
 
 def whole_number(option: str, text: str) -> int:
-    """Read the value of an option as a number."""
-    if not text.isdecimal():
-        raise UsageError(f"{option} takes a whole number, not {text!r}.")
+    """Read the value of an option as a number from 1 up."""
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"{option} takes a whole number from 1, not {text!r}.")
     return int(text)
 
 

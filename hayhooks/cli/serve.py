@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 from hayhooks.cli.command import CommandError, command, whole_number
 from hayhooks.cli.output import Output
 from hayhooks.cli.usage import Options
-from hayhooks.errors import HayhooksError, SettingsError
+from hayhooks.errors import HayhooksError
 
 if TYPE_CHECKING:
-    from hayhooks.app import Hayhooks
     from hayhooks.settings import Settings
 
 START_FAILED = 3
@@ -56,9 +55,7 @@ def run(options: Options, output: Output) -> None:
             _serve_in_processes(settings, workers=workers, reload=options["--reload"])
         else:
             _serve(settings)
-    except SettingsError:
-        raise
-    except (HayhooksError, OSError) as exc:
+    except HayhooksError as exc:
         raise CommandError(f"The server could not start: {exc}", exit_code=START_FAILED) from exc
 
 
@@ -71,25 +68,25 @@ def _serve(settings: Settings) -> None:
 def _serve_in_processes(settings: Settings, *, workers: int, reload: bool) -> None:
     import uvicorn
 
+    from hayhooks.app import configure_log, server_options
+
+    configure_log(settings)
+    # The workers read their settings from the environment.
     for name, value in settings.model_dump(mode="json").items():
         os.environ[f"HAYHOOKS_{name.upper()}"] = _as_variable(value)
     uvicorn.run(
-        "hayhooks.cli.serve:create_worker_app",
+        "hayhooks.app:create_worker",
         factory=True,
         host=settings.host,
         port=settings.port,
         workers=workers,
         reload=reload,
-        log_config=None,
-        timeout_graceful_shutdown=settings.graceful_shutdown_timeout,
+        **server_options(settings),
     )
 
 
 def _as_variable(value: object) -> str:
-    """Write the value of a setting so that a process which inherits our environment reads the same."""
+    """Write the value of a setting so that `Settings.load` reads the same; None as not set."""
     if isinstance(value, list):
         return json.dumps(value)
     return "" if value is None else str(value)
-
-
-def create_worker_app() -> Hayhooks: ...

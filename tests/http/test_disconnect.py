@@ -1,0 +1,245 @@
+"""Clients that leave, on real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from typing import Any
+
+import pytest
+import requests
+from haystack import Pipeline, component
+from haystack.components.agents import Agent
+from haystack.dataclasses import ChatMessage, StreamingChunk
+
+from hayhooks import BasePipelineWrapper, Hayhooks, SSEStream, async_streaming_generator, streaming_generator
+from tests.http.waiting import wait_until
+from tests.http.wrappers import ECHO, deploy
+from tests.servers import served
+
+
+class Source:
+    """Makes a token for each permit that the test gives, and counts them."""
+
+    def __init__(self) -> None:
+        self.permits = threading.Semaphore(0)
+        self.waiting, self.ended = threading.Event(), threading.Event()
+        self.made = 0
+
+    def tokens(self) -> Iterator[str]:
+        try:
+            while self.made < 500:
+                self.waiting.set()
+                assert self.permits.acquire(timeout=20)
+                self.made += 1
+                yield "x"
+        finally:
+            self.ended.set()
+
+    async def tokens_async(self) -> AsyncIterator[str]:
+        try:
+            while self.made < 500:
+                self.waiting.set()
+                while not self.permits.acquire(blocking=False):
+                    await asyncio.sleep(0.005)
+                self.made += 1
+                yield "x"
+        finally:
+            self.ended.set()
+
+
+@component
+class PlainModel:
+    """A chat generator that streams the tokens of a source."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    @component.output_types(replies=list[ChatMessage])
+    def run(self, messages: list[ChatMessage], streaming_callback: Any = None, tools: Any = None) -> dict[str, Any]:
+        for token in self.source.tokens():
+            streaming_callback(StreamingChunk(content=token))
+        return {"replies": [ChatMessage.from_assistant("done")]}
+
+
+@component
+class AsyncModel(PlainModel):
+    """The same on the event loop."""
+
+    @component.output_types(replies=list[ChatMessage])
+    def run(self, messages: list[ChatMessage], streaming_callback: Any = None, tools: Any = None) -> dict[str, Any]:
+        raise AssertionError("the async method is to be used")
+
+    @component.output_types(replies=list[ChatMessage])
+    async def run_async(
+        self, messages: list[ChatMessage], streaming_callback: Any = None, tools: Any = None
+    ) -> dict[str, Any]:
+        async for token in self.source.tokens_async():
+            await streaming_callback(StreamingChunk(content=token))
+        return {"replies": [ChatMessage.from_assistant("done")]}
+
+
+def pipeline_of(model: Any) -> Pipeline:
+    pipeline = Pipeline()
+    pipeline.add_component("model", model)
+    return pipeline
+
+
+MESSAGES = [ChatMessage.from_user("hi")]
+STREAMS: dict[str, Callable[[Source], Any]] = {
+    "generator": lambda source: source.tokens(),
+    "async-generator": lambda source: source.tokens_async(),
+    "pipeline": lambda source: streaming_generator(
+        pipeline_of(PlainModel(source)), pipeline_run_args={"model": {"messages": MESSAGES}}
+    ),
+    "agent": lambda source: streaming_generator(
+        Agent(chat_generator=PlainModel(source)), pipeline_run_args={"messages": MESSAGES}
+    ),
+    "async-pipeline": lambda source: async_streaming_generator(
+        pipeline_of(AsyncModel(source)), pipeline_run_args={"model": {"messages": MESSAGES}}
+    ),
+    "async-agent": lambda source: async_streaming_generator(
+        Agent(chat_generator=AsyncModel(source)), pipeline_run_args={"messages": MESSAGES}
+    ),
+    "sync-pipeline-in-async": lambda source: async_streaming_generator(
+        pipeline_of(PlainModel(source)),
+        pipeline_run_args={"model": {"messages": MESSAGES}},
+        allow_sync_streaming_callbacks=True,
+    ),
+}
+TRANSPORTS = {
+    "text": ("/p/run", {}),
+    "events": ("/p/run", {"as_events": True}),
+    "chat": ("/v1/chat/completions", {"model": "p", "messages": [], "stream": True}),
+}
+
+
+class Streaming(BasePipelineWrapper):
+    def __init__(self, make_stream: Callable[[], Any]) -> None:
+        self.make_stream = make_stream
+
+    def setup(self) -> None: ...
+
+    def run_api(self, as_events: bool = False) -> Generator[Any, None, None]:
+        stream: Any = self.make_stream()
+        return SSEStream(stream) if as_events else stream  # type: ignore[return-value]
+
+    def run_chat_completion(self, model: str, messages: list[dict[str, Any]], body: dict[str, Any]) -> Any:
+        return self.make_stream()
+
+
+def is_idle(app: Hayhooks) -> bool:
+    return app.deployments["p"].usage.runs == 0
+
+
+@pytest.mark.parametrize(("path", "body"), TRANSPORTS.values(), ids=TRANSPORTS)
+@pytest.mark.parametrize("make_stream", STREAMS.values(), ids=STREAMS)
+def test_run_ends_at_its_next_token_after_the_client_has_left(
+    app: Hayhooks, make_stream: Callable[[Source], Any], path: str, body: dict[str, Any]
+) -> None:
+    source = Source()
+    app.deploy("p", Streaming(lambda: make_stream(source)))
+
+    with served(app) as url:
+        source.permits.release(2)
+        with requests.post(url + path, json=body, stream=True, timeout=10) as response:
+            received = next(response.iter_content(None))
+        wait_until(lambda: is_idle(app))
+        made = source.made
+        source.permits.release(100)
+        assert source.ended.wait(10)
+
+    assert response.status_code == 200
+    assert b"x" in received
+    assert source.made - made <= 1
+
+
+def post_and_leave(url: str, path: str, body: bytes, *, length: int | None = None) -> socket.socket:
+    """Send a request by hand and return its connection."""
+    host, port = url.removeprefix("http://").split(":")
+    connection = socket.create_connection((host, int(port)))
+    head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+    connection.sendall(f"{head}Content-Length: {length or len(body)}\r\n\r\n".encode() + body)
+    return connection
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        pytest.param("/p/run", b"{}", id="text"),
+        pytest.param("/p/run", b'{"as_events": true}', id="events"),
+        pytest.param("/p/chat/completions", b'{"messages": [], "stream": true}', id="chat"),
+    ],
+)
+@pytest.mark.parametrize("make_stream", STREAMS.values(), ids=STREAMS)
+def test_client_that_leaves_before_the_first_token_ends_the_run_too(
+    app: Hayhooks, make_stream: Callable[[Source], Any], path: str, body: bytes
+) -> None:
+    source = Source()
+    app.deploy("p", Streaming(lambda: make_stream(source)))
+
+    with served(app) as url:
+        with post_and_leave(url, path, body):
+            assert source.waiting.wait(10)
+        try:
+            wait_until(lambda: is_idle(app), seconds=2)
+        finally:
+            source.permits.release(500)
+        assert source.ended.wait(10)
+
+    assert source.made <= 1
+
+
+def test_stream_that_nobody_leaves_runs_to_its_end(app: Hayhooks) -> None:
+    source = Source()
+    app.deploy("p", Streaming(source.tokens))
+    source.permits.release(500)
+
+    with served(app) as url:
+        text = requests.post(f"{url}/p/run", json={}, timeout=10).text
+        wait_until(lambda: is_idle(app))
+
+    assert text == "x" * 500
+    assert source.ended.is_set()
+
+
+def test_generator_that_fails_while_it_is_closed_does_no_harm(app: Hayhooks) -> None:
+    source, failed = Source(), threading.Event()
+
+    async def stream() -> AsyncIterator[str]:
+        try:
+            async for token in source.tokens_async():
+                yield token
+        finally:
+            failed.set()
+            raise OSError("the database is gone")
+
+    app.deploy("p", Streaming(stream))
+    with served(app) as url:
+        source.permits.release(1)
+        with requests.post(f"{url}/p/run", json={}, stream=True, timeout=10) as response:
+            next(response.iter_content(1))
+        wait_until(lambda: is_idle(app))
+        status = requests.get(f"{url}/status", timeout=10)
+
+    assert failed.is_set()
+    assert status.status_code == 200
+
+
+def test_client_that_leaves_within_its_request_is_no_error_of_the_server(
+    app: Hayhooks, caplog: pytest.LogCaptureFixture
+) -> None:
+    deploy(app, ECHO)
+    caplog.set_level(logging.ERROR)
+
+    with served(app) as url:
+        for path in ("/p/run", "/deploy_files", "/v1/chat/completions"):
+            post_and_leave(url, path, b'{"text":', length=100).close()
+        for _ in range(20):
+            status = requests.get(f"{url}/status", timeout=10)
+
+    assert status.status_code == 200
+    assert [record.getMessage() for record in caplog.records] == []

@@ -1,0 +1,273 @@
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+
+from hayhooks.pipelines.channel import MOST_WAITING, Channel, StreamClosed
+from tests.pipelines.generators import wait_until, wait_until_async
+
+
+class Boom(Exception): ...
+
+
+@pytest.fixture
+def fast_switches() -> Iterator[None]:
+    """Let threads take turns as often as possible."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+def in_thread(work: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+
+
+def put_all(channel: Channel, items: Iterable[Any]) -> None:
+    for item in items:
+        channel.put(item)
+
+
+def read(channel: Channel) -> list[Any]:
+    items = []
+    while True:
+        try:
+            items.append(channel.get())
+        except StopIteration:
+            return items
+
+
+async def read_async(channel: Channel) -> list[Any]:
+    items = []
+    while True:
+        try:
+            items.append(await channel.get_async())
+        except StopAsyncIteration:
+            return items
+
+
+def consume(channel: Channel, is_async: bool) -> list[Any]:
+    return asyncio.run(read_async(channel)) if is_async else read(channel)
+
+
+@pytest.fixture(params=[False, True], ids=["thread", "task"])
+def is_async(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+def test_items_come_in_order_then_the_end(is_async: bool) -> None:
+    channel = Channel()
+    for number in range(3):
+        channel.put(number)
+    channel.finish()
+
+    assert consume(channel, is_async) == [0, 1, 2]
+
+
+def test_an_error_is_raised_once_and_after_the_items_before_it(is_async: bool) -> None:
+    channel = Channel()
+    channel.put("before")
+    channel.finish(Boom())
+
+    async def next_async() -> object:
+        return await channel.get_async()
+
+    def get() -> object:
+        return asyncio.run(next_async()) if is_async else channel.get()
+
+    assert get() == "before"
+    with pytest.raises(Boom):
+        get()
+    assert consume(channel, is_async) == []
+
+
+def test_a_consumer_that_waits_is_woken_by_each_item_and_by_the_end(is_async: bool) -> None:
+    channel = Channel()
+    seen: list[Any] = []
+    consumer = in_thread(lambda: seen.append(consume(channel, is_async)))
+    for number in range(3):
+        channel.put(number)
+    channel.finish()
+    consumer.join(10)
+
+    assert seen == [[0, 1, 2]]
+
+
+def test_many_producers_lose_nothing(is_async: bool) -> None:
+    channel = Channel()
+    seen: list[list[Any]] = []
+    consumer = in_thread(lambda: seen.append(consume(channel, is_async)))
+
+    producers = [in_thread(partial(put_all, channel, range(first, first + 5000))) for first in (0, 5000, 10000)]
+    for producer in producers:
+        producer.join(20)
+    channel.finish()
+    consumer.join(20)
+
+    (items,) = seen
+    assert [[number for number in items if number // 5000 == producer] for producer in range(3)] == [
+        list(range(5000)),
+        list(range(5000, 10000)),
+        list(range(10000, 15000)),
+    ]
+
+
+def test_a_producer_on_the_event_loop_is_never_held_up() -> None:
+    async def main() -> list[Any]:
+        channel = Channel()
+        for number in range(2 * MOST_WAITING):
+            channel.put(number)
+        channel.finish()
+        return await read_async(channel)
+
+    assert asyncio.run(main()) == list(range(2 * MOST_WAITING))
+
+
+@pytest.mark.parametrize("release", ["get", "get_async", "take", "close"])
+def test_a_producer_thread_that_is_far_ahead_waits_for_its_consumer(release: str) -> None:
+    channel = Channel()
+    put: list[int] = []
+
+    def produce() -> None:
+        try:
+            for number in range(MOST_WAITING + 5):
+                put.append(number)
+                channel.put(number)
+        except StreamClosed:
+            put.append(-1)
+
+    producer = in_thread(produce)
+    wait_until(lambda: len(put) == MOST_WAITING + 1)
+    producer.join(0.03)
+    assert producer.is_alive()
+    assert len(put) == MOST_WAITING + 1
+
+    if release == "get":
+        assert [channel.get() for _ in range(5)] == [0, 1, 2, 3, 4]
+    elif release == "get_async":
+
+        async def five() -> list[Any]:
+            return [await channel.get_async() for _ in range(5)]
+
+        assert asyncio.run(five()) == [0, 1, 2, 3, 4]
+    elif release == "take":
+        assert channel.take() == list(range(MOST_WAITING + 1))
+    else:
+        channel.close()
+    producer.join(10)
+
+    assert not producer.is_alive()
+    assert put[-1] == (-1 if release == "close" else MOST_WAITING + 4)
+
+
+def test_no_producer_is_left_waiting_when_its_consumer_takes_all(fast_switches: None) -> None:
+    channel = Channel()
+    count, taken = 400_000, 0
+    in_thread(partial(put_all, channel, range(count)))
+
+    patience = time.monotonic() + 2
+    while taken < count and time.monotonic() < patience:
+        if batch := channel.take():
+            taken += len(batch)
+            patience = time.monotonic() + 2
+        else:
+            time.sleep(0)
+    channel.close()
+
+    assert taken == count
+
+
+def test_put_raises_once_the_consumer_has_gone() -> None:
+    channel = Channel()
+    before = channel.is_closed
+    channel.put(1)
+    channel.close()
+
+    assert (before, channel.is_closed) == (False, True)
+    with pytest.raises(StreamClosed):
+        channel.put(2)
+
+
+def test_a_closed_channel_gives_nothing_more_and_no_error(is_async: bool) -> None:
+    channel = Channel()
+    channel.put("unread")
+    channel.close()
+    channel.finish(Boom())
+
+    assert consume(channel, is_async) == []
+
+
+def test_closing_wakes_a_consumer_that_waits(is_async: bool) -> None:
+    channel = Channel()
+    seen: list[Any] = []
+    consumer = in_thread(lambda: seen.append(consume(channel, is_async)))
+    consumer.join(0.02)
+    channel.close()
+    consumer.join(10)
+
+    assert seen == [[]]
+
+
+def test_take_gives_what_is_there_without_waiting() -> None:
+    channel = Channel()
+
+    assert channel.take() == []
+    channel.put(1)
+    channel.put(2)
+    assert channel.take() == [1, 2]
+    assert channel.take() == []
+
+
+def test_a_cancelled_consumer_can_read_on() -> None:
+    async def main() -> list[Any]:
+        channel = Channel()
+        waiting = asyncio.ensure_future(channel.get_async())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        channel.put("later")
+        channel.finish()
+        return await read_async(channel)
+
+    assert asyncio.run(main()) == ["later"]
+
+
+def test_a_producer_learns_that_the_event_loop_of_its_consumer_is_closed() -> None:
+    channel = Channel()
+    loop = asyncio.new_event_loop()
+    waiting = channel.get_async()
+    loop.run_until_complete(_step(waiting))
+    loop.close()
+
+    channel.put("to nobody")
+    with pytest.raises(StreamClosed):
+        channel.put("any more")
+    waiting.close()
+
+
+async def _step(waiting: Coroutine[Any, Any, Any]) -> None:
+    """Run a coroutine until it waits."""
+    waiting.send(None)
+
+
+def test_several_items_wake_a_task_once() -> None:
+    async def main() -> list[Any]:
+        channel = Channel()
+        waiting = asyncio.ensure_future(channel.get_async())
+        await asyncio.sleep(0)
+        producer = in_thread(partial(put_all, channel, range(3)))
+        first = await waiting
+        await wait_until_async(lambda: not producer.is_alive())
+        return [first, *channel.take()]
+
+    assert asyncio.run(main()) == [0, 1, 2]
