@@ -10,7 +10,7 @@ from hayhooks.cli.command import CommandError, client_command
 from hayhooks.cli.output import Output
 from hayhooks.cli.usage import Options
 from hayhooks.client import Client, ServerRefused
-from hayhooks.environment import read_variables
+from hayhooks.client.environment import read_variables
 from hayhooks.files import read_directory
 
 

@@ -12,8 +12,8 @@ from hayhooks.cli.command import CommandError, client_command
 from hayhooks.cli.output import Output
 from hayhooks.cli.usage import Options, UsageError
 from hayhooks.client import Answer, Client, ServerRefused
+from hayhooks.client.multipart import Upload
 from hayhooks.files import find_files
-from hayhooks.multipart import Upload
 
 
 @client_command("""\

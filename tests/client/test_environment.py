@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hayhooks.client import Client
-from hayhooks.environment import read_variables
+from hayhooks.client.environment import read_variables
 from hayhooks.errors import SettingsError
 
 

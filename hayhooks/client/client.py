@@ -10,15 +10,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlsplit
 
-from hayhooks.answer import Answer as Answer
-from hayhooks.answer import AnswerIncomplete as AnswerIncomplete
-from hayhooks.answer import ClientError as ClientError
-from hayhooks.answer import ServerRefused as ServerRefused
-from hayhooks.answer import ServerUnreachable as ServerUnreachable
-from hayhooks.answer import refusal, reported
-from hayhooks.environment import read_flag, read_variables, server_url
+from hayhooks.client.answers import Answer, ClientError, ServerRefused, ServerUnreachable, refusal, reported
+from hayhooks.client.environment import read_flag, read_variables, server_url
+from hayhooks.client.multipart import Multipart, Progress, Upload
 from hayhooks.errors import SettingsError
-from hayhooks.multipart import Multipart, Progress, Upload
 
 if TYPE_CHECKING:
     from requests import Response, Session
