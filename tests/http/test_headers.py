@@ -25,9 +25,7 @@ BODY = {"model": "p", "messages": []}
     ],
 )
 @pytest.mark.parametrize("kind", ["def run_api", "async def run_api_async"], ids=["sync", "async"])
-def test_run_method_gets_the_headers_it_declares(
-    app: Hayhooks, client: TestClient, kind: str, parameter: str
-) -> None:
+def test_run_method_gets_the_headers_it_declares(app: Hayhooks, client: TestClient, kind: str, parameter: str) -> None:
     deploy(app, f"{kind}(self, {parameter}) -> list: return [type(headers).__name__, headers['x-user']]")
 
     response = client.post("/p/run", json={"headers": "from the body"}, headers={"X-User": "me"})

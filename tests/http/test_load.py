@@ -183,26 +183,48 @@ def test_more_than_forty_plain_runs_work_side_by_side(app: Hayhooks) -> None:
     assert answers == [{"result": "all here"}] * 60
 
 
-def test_runs_wait_for_a_free_thread_but_the_server_does_not() -> None:
-    entered, released = threading.Semaphore(0), threading.Event()
+class Held(BasePipelineWrapper):
+    """Its runs wait until the test lets them go on."""
 
-    class Held(BasePipelineWrapper):
-        def setup(self) -> None: ...
+    def __init__(self) -> None:
+        self.entered, self.released = threading.Semaphore(0), threading.Event()
 
-        def run_api(self) -> str:
-            entered.release()
-            assert released.wait(20)
-            return "done"
+    def setup(self) -> None: ...
 
-    app = Hayhooks(settings=Settings(run_threads=2))
-    app.deploy("p", Held())
+    def run_api(self) -> str:
+        self.entered.release()
+        assert self.released.wait(20)
+        return "done"
 
-    with served(app) as url, ThreadPoolExecutor(5) as threads:
+
+@contextmanager
+def busy_server() -> Iterator[tuple[str, Held, list[Future[requests.Response]]]]:
+    """Serve a pipeline with two threads and give it four runs."""
+    app, wrapper = Hayhooks(settings=Settings(run_threads=2)), Held()
+    app.deploy("p", wrapper)
+    with served(app) as url, ThreadPoolExecutor(4) as threads:
         runs = [threads.submit(requests.post, f"{url}/p/run", json={}, timeout=30) for _ in range(4)]
-        assert entered.acquire(timeout=10) and entered.acquire(timeout=10)
+        try:
+            assert wrapper.entered.acquire(timeout=10) and wrapper.entered.acquire(timeout=10)
+            yield url, wrapper, runs
+        finally:
+            wrapper.released.set()
+
+
+def test_runs_beyond_the_limit_wait_for_a_free_thread_and_the_server_answers() -> None:
+    with busy_server() as (url, wrapper, runs):
         status = requests.get(f"{url}/status", timeout=10).status_code
-        waiting = entered.acquire(blocking=False)
-        released.set()
+        models = requests.get(f"{url}/v1/models", timeout=10).status_code
+        has_third = wrapper.entered.acquire(blocking=False)
+        wrapper.released.set()
         answers = [run.result().json() for run in runs]
 
-    assert (status, waiting, answers) == (200, False, [{"result": "done"}] * 4)
+    assert (status, models, has_third) == (200, 200, False)
+    assert answers == [{"result": "done"}] * 4
+
+
+def test_pipeline_whose_runs_hold_all_threads_can_be_undeployed() -> None:
+    with busy_server() as (url, _, _):
+        undeploy = requests.post(f"{url}/undeploy/p", timeout=2)
+
+    assert (undeploy.status_code, undeploy.json()) == (200, {"success": True, "name": "p"})

@@ -108,9 +108,7 @@ def test_bytes_that_are_no_text_are_replaced_in_an_event(app: Hayhooks, client: 
     assert client.post("/p/run", json={}).text == "data: a\ufffd\n\n"
 
 
-@pytest.mark.parametrize(
-    ("shapes", "content_type"), [(SHAPES, TEXT), (SSE_SHAPES, EVENTS)], ids=["text", "events"]
-)
+@pytest.mark.parametrize(("shapes", "content_type"), [(SHAPES, TEXT), (SSE_SHAPES, EVENTS)], ids=["text", "events"])
 def test_empty_stream_is_an_empty_body(
     app: Hayhooks, client: TestClient, shapes: dict[str, str], content_type: str
 ) -> None:
@@ -210,7 +208,9 @@ def test_items_arrive_one_by_one_and_in_order(app: Hayhooks) -> None:
 
 
 def test_stream_works_with_the_context_of_its_request(app: Hayhooks, client: TestClient) -> None:
-    deploy(app, "def run_api(self) -> Generator:\n    from hayhooks.logger import request_id\n    yield request_id.get()")
+    deploy(
+        app, "def run_api(self) -> Generator:\n    from hayhooks.logger import request_id\n    yield request_id.get()"
+    )
     response = client.post("/p/run", json={})
 
     assert response.text == response.headers["x-request-id"]
@@ -230,4 +230,3 @@ def test_silent_event_stream_is_kept_alive_by_comments(
 
     assert [line for line in lines if not line.startswith(":")][0] == "data: a\n"
     assert ": ping\n" in lines
-

@@ -167,9 +167,7 @@ def test_file_input_left_empty_means_no_file(
     deploy_form(app, parameters)
     name = '; filename=""\r\nContent-Type: application/octet-stream' if is_named else ""
     body = f'--x\r\nContent-Disposition: form-data; name="files"{name}\r\n\r\n\r\n--x--\r\n'
-    response = client.post(
-        "/p/run", content=body.encode(), headers={"content-type": "multipart/form-data; boundary=x"}
-    )
+    response = client.post("/p/run", content=body.encode(), headers={"content-type": "multipart/form-data; boundary=x"})
 
     assert (response.status_code, response.json()) == (200, {"result": {"files": None}})
 
