@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import traceback
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,10 +47,13 @@ class Deployer:
         private = Path(tempfile.mkdtemp(prefix="hayhooks-"))
         try:
             write_files(private, source.files)
-            return self._load(name, private, labels=source.labels, private_directory=private)
+            deployment = self._load(name, private, labels=source.labels, private_directory=private)
         except BaseException:
             shutil.rmtree(private, ignore_errors=True)
             raise
+        # For a process that ends, or an application that is dropped, without a shutdown.
+        weakref.finalize(deployment, shutil.rmtree, private, ignore_errors=True)
+        return deployment
 
     def _load(self, name: str, directory: Path, **facts: Any) -> Deployment:
         module = LoadedModule(name, directory)
