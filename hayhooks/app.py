@@ -40,6 +40,9 @@ from hayhooks.publisher import Publisher
 from hayhooks.settings import Settings
 from hayhooks.wrapper import BasePipelineWrapper
 
+# For deploys and the like, which must not wait for pipelines that hold all threads of runs.
+_OWN_THREADS = 32
+
 _POST = frozenset({"POST"})
 
 
@@ -70,9 +73,10 @@ class Hayhooks(Starlette):
         middleware: Sequence[Middleware] = (),
     ) -> None:
         self.settings = settings or Settings()
-        self.threads = WorkerThreads(self.settings.run_threads)
+        self.threads = WorkerThreads(_OWN_THREADS, name="hayhooks-own")
+        run_threads = WorkerThreads(self.settings.run_threads)
         self.runner = Runner(
-            self.threads,
+            run_threads,
             show_tracebacks=self.settings.show_tracebacks,
             streaming_components=self.settings.streaming_components,
         )
@@ -130,6 +134,7 @@ class Hayhooks(Starlette):
         finally:
             await self.threads.run(self._publisher.end_all)
             self.threads.close()
+            self.runner.threads.close()
             self._is_started = False
 
     async def startup(self) -> None:

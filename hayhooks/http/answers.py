@@ -38,7 +38,14 @@ def error_answer(error: Exception) -> JSONAnswer:
     """Return `{"detail": …}` with the status of the error."""
     if isinstance(error, HTTPException):
         return JSONAnswer({"detail": error.detail}, error.status_code, error.headers)
-    if isinstance(error, InvalidRequest):
-        return JSONAnswer({"detail": error.items}, error.status_code)
     status = error.status_code if isinstance(error, HayhooksError) else 500
-    return JSONAnswer({"detail": str(error) if isinstance(error, HayhooksError) else "Internal Server Error"}, status)
+    return JSONAnswer({"detail": error_detail(error)}, status)
+
+
+def error_detail(error: Exception) -> Any:
+    """Return what a client may know of an error: nothing of one that nobody foresaw."""
+    if isinstance(error, HTTPException):
+        return error.detail
+    if isinstance(error, InvalidRequest):
+        return error.items
+    return str(error) if isinstance(error, HayhooksError) else "Internal Server Error"

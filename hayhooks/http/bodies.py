@@ -56,7 +56,7 @@ def parse_body(body: bytes, parse: Callable[[bytes], T]) -> T:
         return parse(body)
     except ValidationError as exc:
         errors = exc.errors(include_url=False)
-        if errors[0]["type"] == "json_invalid":
+        if errors[0]["type"] == "json_invalid" and not errors[0]["loc"]:
             raise _invalid_json(body) from None
         raise invalid_request(exc) from None
 
@@ -67,7 +67,7 @@ def invalid_request(error: ValidationError) -> InvalidRequest:
 
 
 def _item(found: dict[str, Any]) -> dict[str, Any]:
-    if found["type"] in ("model_type", "model_attributes_type") and not found["loc"]:
+    if found["type"] in ("model_type", "model_attributes_type", "dict_type") and not found["loc"]:
         found["type"] = "model_attributes_type"
         found["msg"] = "Input should be a valid dictionary or object to extract fields from"
         found.pop("ctx", None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hayhooks.http.streams import BrokenStream
@@ -40,8 +41,8 @@ class RequestIdMiddleware:
 
         try:
             await self.app(scope, receive, send_with_id)
-        except BrokenStream:
-            # Returning without a last chunk makes the server cut the connection.
+        except (BrokenStream, ClientDisconnect):
+            # Returning without a last chunk makes the server cut the connection, if the client has not.
             pass
         finally:
             if self.access_log:

@@ -32,7 +32,7 @@ class RunEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
-        if self.schema.takes_files and headers.get("content-type", "").startswith(_FORMS):
+        if self.schema.takes_files and headers.get("content-type", "").lower().startswith(_FORMS):
             # The uploads are closed, and their temporary files removed, when the run has ended.
             async with Request(scope, receive).form() as form:
                 try:
@@ -41,7 +41,11 @@ class RunEndpoint:
                     raise invalid_request(exc) from None
                 await self._run(arguments, headers, scope, receive, send)
         else:
-            arguments = parse_body(await read_body(receive), self.schema.parse_json)
+            body = await read_body(receive)
+            if self.schema.takes_files and not body:
+                # As an empty form, which a client sends without a content type.
+                body = b"{}"
+            arguments = parse_body(body, self.schema.parse_json)
             await self._run(arguments, headers, scope, receive, send)
 
     async def _run(

@@ -18,7 +18,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from hayhooks.errors import PipelineRunError
-from hayhooks.http.answers import dump_json
+from hayhooks.http.answers import dump_json, error_detail
 from hayhooks.logger import log
 from hayhooks.pipelines.runner import RunStream
 
@@ -60,7 +60,7 @@ async def send_plain_events(stream: RunStream, scope: Scope, receive: Receive, s
         stream,
         lambda batch: b"".join(_event(item) for item in batch),
         end=lambda: b"",
-        failed=lambda error: b"event: error\ndata: " + dump_json({"detail": str(error)}) + b"\n\n",
+        failed=lambda error: b"event: error\ndata: " + dump_json({"detail": error_detail(error)}) + b"\n\n",
         scope=scope,
         receive=receive,
         send=send,
@@ -104,8 +104,8 @@ async def _wait_until_gone(receive: Receive) -> None:
 async def _text_frames(stream: RunStream) -> AsyncIterator[bytes]:
     try:
         while batch := await stream.batch():
-            if text := "".join(chunk_text(item) for item in batch):
-                yield text.encode("utf-8", "replace")
+            if frames := b"".join(_chunk_bytes(item) for item in batch):
+                yield frames
     except Exception as exc:
         raise BrokenStream from exc
 
@@ -124,6 +124,10 @@ async def _event_frames(
         last = failed(exc)
     if last:
         yield last
+
+
+def _chunk_bytes(item: Any) -> bytes:
+    return item if isinstance(item, bytes) else chunk_text(item).encode("utf-8", "replace")
 
 
 def chunk_text(item: Any) -> str:
