@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
+import threading
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -83,12 +83,12 @@ class Hayhooks(Starlette):
         self.pipelines = PipelineRouter(self._make_routes)
         self.store = self._make_store(pipelines_dir)
         self._publisher = Publisher(self.pipelines, self.store, self.settings, is_taken=self._is_taken)
-        self._start_lock = asyncio.Lock()
+        self._start_lock = threading.Lock()
         self._is_started = False
         _extend_path(self.settings.additional_python_path)
         super().__init__(
             routes=[self.pipelines, *self._system_routes(admin), *routes],
-            middleware=[*middleware, *_cors(self.settings)],
+            middleware=middleware,
             exception_handlers={HTTPException: _answer_error, HayhooksError: _answer_error, Exception: _answer_error},
             lifespan=self.lifespan,
         )
@@ -139,10 +139,8 @@ class Hayhooks(Starlette):
 
     async def startup(self) -> None:
         """Deploy what the pipelines directory holds; only the first call does anything."""
-        async with self._start_lock:
-            if not self._is_started:
-                await self.threads.run(self._publisher.deploy_found)
-                self._is_started = True
+        if not self._is_started:
+            await self.threads.run(self._start)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.settings.root_path and not scope.get("root_path"):
@@ -153,8 +151,15 @@ class Hayhooks(Starlette):
         await super().__call__(scope, receive, send)
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Put the request id around everything, also around the answer to an unforeseen error."""
-        return RequestIdMiddleware(super().build_middleware_stack(), access_log=self.settings.access_log)
+        """Put the request id and CORS around everything, also around the answer to an unforeseen error."""
+        stack = _with_cors(super().build_middleware_stack(), self.settings)
+        return RequestIdMiddleware(stack, access_log=self.settings.access_log)
+
+    def _start(self) -> None:
+        with self._start_lock:
+            if not self._is_started:
+                self._publisher.deploy_found()
+                self._is_started = True
 
     def _make_store(self, directory: str | PathLike[str] | None) -> Store | None:
         if directory is None:
@@ -253,21 +258,19 @@ async def _answer_error(request: Request, error: Exception) -> Response:
     return error_answer(error)
 
 
-def _cors(settings: Settings) -> list[Middleware]:
+def _with_cors(app: ASGIApp, settings: Settings) -> ASGIApp:
     if not settings.cors_allow_origins and not settings.cors_allow_origin_regex:
-        return []
-    return [
-        Middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_allow_origins,
-            allow_origin_regex=settings.cors_allow_origin_regex,
-            allow_methods=settings.cors_allow_methods,
-            allow_headers=settings.cors_allow_headers,
-            allow_credentials=settings.cors_allow_credentials,
-            expose_headers=settings.cors_expose_headers,
-            max_age=settings.cors_max_age,
-        )
-    ]
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=settings.cors_allow_origins,
+        allow_origin_regex=settings.cors_allow_origin_regex,
+        allow_methods=settings.cors_allow_methods,
+        allow_headers=settings.cors_allow_headers,
+        allow_credentials=settings.cors_allow_credentials,
+        expose_headers=settings.cors_expose_headers,
+        max_age=settings.cors_max_age,
+    )
 
 
 def _extend_path(directory: str) -> None:

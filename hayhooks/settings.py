@@ -105,29 +105,28 @@ class Settings(BaseModel):
         path = os.fspath(env_file) if env_file else find_dotenv(usecwd=True)
         if env_file and not os.path.isfile(path):
             raise SettingsError(f"The settings file {path!r} does not exist.")
-        variables = {**(dotenv_values(path) if path else {}), **os.environ}
-        values = _read_variables(cls, {name.upper(): value for name, value in variables.items() if value})
+        found = {**(dotenv_values(path) if path else {}), **os.environ}
+        variables = _variables(cls, {name.upper(): value for name, value in found.items() if value})
+        values: dict[str, Any] = {name: value for name, (_, value) in variables.items()}
         values.update({name: value for name, value in given.items() if value is not None})
         try:
             return cls(**values)
         except ValidationError as exc:
-            raise SettingsError(_explain(exc)) from None
+            first = exc.errors(include_url=False)[0]
+            name = str(first["loc"][0])
+            variable = f"HAYHOOKS_{name.upper()}" if name in given else variables[name][0]
+            raise SettingsError(f"{variable} cannot be {first['input']!r}: {first['msg']}.") from None
 
 
-def _read_variables(cls: type[Settings], variables: dict[str, str]) -> dict[str, Any]:
-    values = {}
+def _variables(cls: type[Settings], found: dict[str, str]) -> dict[str, tuple[str, str]]:
+    """Return the variable that holds each setting, and its value."""
+    variables = {}
     for name in cls.model_fields:
         for variable in (f"HAYHOOKS_{name.upper()}", _OLD_VARIABLES.get(name, "")):
-            if variable in variables:
-                values[name] = variables[variable]
+            if variable in found:
+                variables[name] = (variable, found[variable])
                 break
-    return values
-
-
-def _explain(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    name = str(first["loc"][0])
-    return f"HAYHOOKS_{name.upper()} cannot be {first['input']!r}: {first['msg']}."
+    return variables
 
 
 AppSettings = Settings

@@ -29,6 +29,8 @@ def check_name(name: str) -> None:
         raise PipelinePathError(f"Pipeline name must not contain control characters: {name!r}")
     if name.startswith((".", "__")):
         raise PipelinePathError(f"Pipeline name must not begin with '.' or '__', which start-up skips: {name!r}")
+    if name.endswith((".yml", ".yaml")):
+        raise PipelinePathError(f"Pipeline name must not end in '.yml' or '.yaml', as a YAML file does: {name!r}")
     if len(name.encode()) > LONGEST_NAME:
         raise PipelinePathError(f"Pipeline name must have at most {LONGEST_NAME} bytes, not {len(name.encode())}")
 

@@ -81,16 +81,16 @@ class Channel:
         """Return the next item, waiting in this thread. Raises `StopIteration` at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._items or self._finished or self._closed)
-        if self._items:
+        if self._items and not self._closed:
             return self._next()
         raise self._ending() or StopIteration
 
     async def get_async(self) -> Any:
         """Return the next item. Raises `StopAsyncIteration` at the end."""
-        while not self._items:
+        while self._closed or not self._items:
             if self._finished or self._closed:
                 # What was put between the two looks above comes before the end.
-                if self._items:
+                if self._items and not self._closed:
                     break
                 raise self._ending() or StopAsyncIteration
             await self._wait()

@@ -22,9 +22,10 @@ def is_agent(pipeline: Any) -> bool:
     raise ValueError(f"Unsupported pipeline type: {type(pipeline)}")
 
 
-def has_async_run(component: Any) -> bool:
-    """Tell whether a component can run on the event loop."""
-    return hasattr(component, "run_async")
+def streams_on_loop(component: Any) -> bool:
+    """Tell whether a component streams on the event loop. An agent does if its generator does."""
+    generator = getattr(component, "chat_generator", component)
+    return hasattr(component, "run_async") and hasattr(generator, "run_async")
 
 
 def is_streaming_component(component: Any) -> bool:
@@ -84,7 +85,7 @@ def select_streaming_components(
 def ensure_async_support(pipeline: Any) -> None:
     """Raise `ValueError` when a component that streams cannot run on the event loop."""
     for component, name in find_all_streaming_components(pipeline):
-        if not has_async_run(component):
+        if not hasattr(component, "run_async"):
             raise ValueError(
                 f"Component '{name}' of type '{type(component).__name__}' seems to not support async streaming "
                 "callbacks. Use streaming_generator, or set allow_sync_streaming_callbacks=True."

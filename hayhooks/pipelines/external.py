@@ -1,100 +1,56 @@
-"""Moves what arrives in a user's own queue into a stream, without polling."""
+"""Lets what a user puts into a queue of their own join a stream, in order and without polling."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from queue import Queue
-from typing import Any, Protocol
+from typing import Any
 
 from hayhooks.pipelines.channel import StreamClosed
 
-_END = object()
+EventQueue = Queue[Any] | asyncio.Queue[Any]
 
 
-class Forwarder(Protocol):
-    """Forwards items until `stop()`, then calls `finish` with the error of the run."""
+@contextmanager
+def joined(
+    queue: EventQueue | None, put: Callable[[Any], None], *, loop: asyncio.AbstractEventLoop | None = None
+) -> Iterator[None]:
+    """Hand everything that is in the queue, or is put into it meanwhile, to `put`.
 
-    def start(self) -> None:
-        """Begin to forward."""
+    Both kinds of queue call their method `_put` with each item, for subclasses to override;
+    here the instance gets another one for a while. An item after the consumer has gone is lost.
+    In a thread, `loop` is where an `asyncio.Queue` is filled: what was sent there in time still counts.
+    """
+    if queue is None:
+        yield
+        return
 
-    def stop(self, error: BaseException | None) -> None:
-        """Forward what is still in the queue, then end; from any thread."""
-
-
-def make_forwarder(
-    queue: Queue[Any] | asyncio.Queue[Any],
-    *,
-    put: Callable[[Any], None],
-    finish: Callable[[BaseException | None], None],
-) -> Forwarder:
-    """Return the forwarder for the kind of queue; an `asyncio.Queue` belongs to the running loop."""
-    if isinstance(queue, asyncio.Queue):
-        return _TaskForwarder(queue, put, finish)
-    return _ThreadForwarder(queue, put, finish)
-
-
-class _ThreadForwarder:
-    def __init__(
-        self, queue: Queue[Any], put: Callable[[Any], None], finish: Callable[[BaseException | None], None]
-    ) -> None:
-        self._queue = queue
-        self._put = put
-        self._finish = finish
-        self._error: BaseException | None = None
-
-    def start(self) -> None:
-        threading.Thread(target=self._forward, name="hayhooks-events", daemon=True).start()
-
-    def stop(self, error: BaseException | None) -> None:
-        self._error = error
-        self._queue.put(_END)
-
-    def _forward(self) -> None:
-        is_open = True
-        while (item := self._queue.get()) is not _END:
-            if is_open:
-                try:
-                    self._put(item)
-                except StreamClosed:
-                    is_open = False
-        self._finish(self._error)
-
-
-class _TaskForwarder:
-    def __init__(
-        self, queue: asyncio.Queue[Any], put: Callable[[Any], None], finish: Callable[[BaseException | None], None]
-    ) -> None:
-        self._queue = queue
-        self._put = put
-        self._finish = finish
-        self._error: BaseException | None = None
-        self._loop = asyncio.get_running_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    def start(self) -> None:
-        self._spawn(self._forward())
-
-    def stop(self, error: BaseException | None) -> None:
-        self._error = error
+    def forward(item: Any) -> None:
         try:
-            self._loop.call_soon_threadsafe(lambda: self._spawn(self._queue.put(_END)))
-        except RuntimeError:
-            # The loop was closed: nobody reads the stream any more.
+            put(item)
+        except StreamClosed:
             pass
 
-    def _spawn(self, work: Any) -> None:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    vars(queue)["_put"] = forward
+    try:
+        while not queue.empty():
+            put(queue.get_nowait())
+        yield
+        if loop is not None and isinstance(queue, asyncio.Queue):
+            _wait_for_callbacks(loop)
+    finally:
+        del vars(queue)["_put"]
 
-    async def _forward(self) -> None:
-        is_open = True
-        while (item := await self._queue.get()) is not _END:
-            if is_open:
-                try:
-                    self._put(item)
-                except StreamClosed:
-                    is_open = False
-        self._finish(self._error)
+
+def _wait_for_callbacks(loop: asyncio.AbstractEventLoop) -> None:
+    """Wait until the loop has done what it was sent before, a second at the most."""
+    reached = threading.Event()
+    try:
+        loop.call_soon_threadsafe(reached.set)
+    except RuntimeError:
+        # The loop was closed: nobody reads any more.
+        return
+    reached.wait(1)

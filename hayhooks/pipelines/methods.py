@@ -91,9 +91,9 @@ def _colour(func: Callable[..., Any]) -> Colour:
 
 
 def _takes_headers(name: str, func: Callable[..., Any]) -> bool:
-    parameter = evaluated_signature(func).parameters.get("headers")
-    if parameter is None or name == "run_file_upload":
+    if name == "run_file_upload" or "headers" not in inspect.signature(func).parameters:
         return False
+    parameter = evaluated_signature(func).parameters["headers"]
     annotation = parameter.annotation
     if annotation is not Headers and Headers not in typing.get_args(annotation):
         return False

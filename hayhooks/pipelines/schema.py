@@ -45,6 +45,8 @@ class RunSchema:
     promises_response: bool
     """Whether the return annotation is a response of Starlette."""
     form: Mapping[str, FormField]
+    renamed: Mapping[str, str]
+    """The parameters whose names no field may have, by the names of their fields."""
     description: str
     """The first paragraph of the docstring."""
     returns: str
@@ -75,9 +77,9 @@ class RunSchema:
         return self.result.serializer.to_json(validated, by_alias=True, fallback=to_plain)
 
     def _arguments(self, model: BaseModel) -> dict[str, Any]:
-        dumped: dict[str, Any] = self.request_model.__pydantic_serializer__.to_python(
-            model, by_alias=True, warnings=False
-        )
+        dumped: dict[str, Any] = self.request_model.__pydantic_serializer__.to_python(model, warnings=False)
+        for field, parameter in self.renamed.items():
+            dumped[parameter] = dumped.pop(field)
         return dumped
 
 
@@ -93,6 +95,7 @@ def make_run_schema(pipeline: str, method: RunMethod) -> RunSchema:
     parameters = _body_parameters(method, signature)
     returned = members(signature.return_annotation)
     plain = [member for member in returned if not is_stream(member) and not is_response(member)]
+    field_names = _field_names(parameters)
     return RunSchema(
         request_model=_request_model(f"{pipeline}RunRequest", parameters, documentation),
         result=_result_adapter(signature.return_annotation if plain == returned else _union(plain)),
@@ -107,6 +110,7 @@ def make_run_schema(pipeline: str, method: RunMethod) -> RunSchema:
             for parameter in parameters
             if parameter.kind is not parameter.VAR_KEYWORD
         },
+        renamed={field: parameter for parameter, field in field_names.items() if field != parameter},
         description=documentation.short_description or "",
         returns=(documentation.returns.description or "") if documentation.returns else "",
     )
@@ -167,23 +171,34 @@ def _body_parameters(method: RunMethod, signature: inspect.Signature) -> list[in
 
 def _request_model(name: str, parameters: list[inspect.Parameter], documentation: Docstring) -> type[BaseModel]:
     texts = {entry.arg_name: entry.description or "" for entry in documentation.params}
+    field_names = _field_names(parameters)
     fields: dict[str, Any] = {}
     config = _CONFIG
-    for index, parameter in enumerate(parameters):
+    for parameter in parameters:
         if parameter.kind is parameter.VAR_KEYWORD:
             # Keys without a parameter of their own are what `**kwargs` is there for.
             config = ConfigDict(**_CONFIG, extra="allow")
             continue
-        # A parameter may be called `schema` or `_x`, a field may not: then only its alias is.
-        is_free = not parameter.name.startswith("_") and not hasattr(BaseModel, parameter.name)
-        fields[parameter.name if is_free else f"p{index}"] = (
-            parameter.annotation,
-            _field(parameter, texts.get(parameter.name), alias=None if is_free else parameter.name),
-        )
+        field = field_names[parameter.name]
+        alias = None if field == parameter.name else parameter.name
+        fields[field] = (parameter.annotation, _field(parameter, texts.get(parameter.name), alias=alias))
     try:
         return create_model(name, __config__=config, **fields)
     except (PydanticUserError, PydanticUndefinedAnnotation, PydanticSchemaGenerationError, TypeError) as exc:
         raise PipelineWrapperError(f"The parameters of {name} cannot be described: {exc}") from exc
+
+
+def _field_names(parameters: list[inspect.Parameter]) -> dict[str, str]:
+    """Return the name of each parameter's field. `schema` and `_x` are parameters, but no fields."""
+    taken = {parameter.name for parameter in parameters}
+    names = {}
+    for index, name in enumerate(parameter.name for parameter in parameters):
+        is_free = not name.startswith("_") and not hasattr(BaseModel, name)
+        field = name if is_free else f"parameter_{index}"
+        while not is_free and field in taken:
+            field += "_"
+        names[name] = field
+    return names
 
 
 def _field(parameter: inspect.Parameter, text: str | None, *, alias: str | None) -> Any:
@@ -207,9 +222,17 @@ def _result_adapter(annotation: Any) -> TypeAdapter[Any]:
     try:
         return TypeAdapter(annotation)
     except PydanticSchemaGenerationError:
-        return TypeAdapter(annotation, config=_CONFIG)
+        return _lenient_adapter(annotation)
     except (PydanticUserError, PydanticUndefinedAnnotation) as exc:
         raise PipelineWrapperError(f"The return type {annotation!r} cannot be described: {exc}") from exc
+
+
+def _lenient_adapter(annotation: Any) -> TypeAdapter[Any]:
+    try:
+        return TypeAdapter(annotation, config=_CONFIG)
+    except PydanticUserError:
+        # A dataclass or model that holds something without a schema: written as it comes.
+        return _ANY
 
 
 def _union(plain: list[Any]) -> Any:

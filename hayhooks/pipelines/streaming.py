@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextvars import ContextVar, copy_context
 from functools import partial
-from queue import Queue
 from typing import Any
 
 from hayhooks.pipelines.channel import Channel, StreamClosed
@@ -21,12 +20,12 @@ from hayhooks.pipelines.chunks import ChunkCallbacks
 from hayhooks.pipelines.components import (
     ensure_async_support,
     find_all_streaming_components,
-    has_async_run,
     is_agent,
     nest_arguments,
     select_streaming_components,
+    streams_on_loop,
 )
-from hayhooks.pipelines.external import Forwarder, make_forwarder
+from hayhooks.pipelines.external import EventQueue, joined
 
 default_streaming_components: ContextVar[str] = ContextVar("hayhooks_streaming_components", default="")
 """The setting HAYHOOKS_STREAMING_COMPONENTS of the server that runs the current request."""
@@ -48,7 +47,7 @@ def streaming_generator(
     on_pipeline_end: Callable[..., Any] | None = None,
     streaming_components: str | Sequence[str] | None = None,
     include_outputs_from: set[str] | None = None,
-    external_event_queue: Queue[Any] | asyncio.Queue[Any] | None = None,
+    external_event_queue: EventQueue | None = None,
 ) -> PipelineStream:
     """Return the chunks of a pipeline or agent that runs in a thread of its own.
 
@@ -76,7 +75,7 @@ def async_streaming_generator(
     streaming_components: str | Sequence[str] | None = None,
     include_outputs_from: set[str] | None = None,
     allow_sync_streaming_callbacks: bool = False,
-    external_event_queue: Queue[Any] | asyncio.Queue[Any] | None = None,
+    external_event_queue: EventQueue | None = None,
     shield_pipeline_task: bool = False,
 ) -> PipelineStream:
     """Return the chunks of a pipeline or agent that runs on the event loop.
@@ -125,26 +124,27 @@ class PipelineStream(Generator[Any, None, None]):
         *,
         callbacks: ChunkCallbacks,
         is_async: bool = False,
-        external_event_queue: Queue[Any] | asyncio.Queue[Any] | None = None,
+        external_event_queue: EventQueue | None = None,
         is_shielded: bool = False,
     ) -> None:
-        self._emitter = _Emitter(run, callbacks, is_shielded)
+        self._emitter = _Emitter(run, callbacks, external_event_queue, is_shielded)
         self._channel = self._emitter.channel
         self._is_async = is_async
-        self._external = external_event_queue
         self._context = copy_context()
         self._is_started = False
         self._task: asyncio.Task[None] | None = None
 
     def __next__(self) -> Any:
-        self._start()
+        if self._is_async:
+            raise TypeError("A pipeline that runs on the event loop is read with `async for`, not with `for`.")
+        self._start(None)
         return self._channel.get()
 
     def __aiter__(self) -> PipelineStream:
         return self
 
     async def __anext__(self) -> Any:
-        self._start()
+        self._start(asyncio.get_running_loop())
         return await self._channel.get_async()
 
     def ready(self) -> list[Any]:
@@ -180,72 +180,64 @@ class PipelineStream(Generator[Any, None, None]):
     def __del__(self) -> None:
         self.close()
 
-    def _start(self) -> None:
+    def _start(self, loop: asyncio.AbstractEventLoop | None) -> None:
         if self._is_started:
             return
-        if self._external is not None:
-            self._emitter.forward(self._external)
-        if self._is_async:
-            loop = asyncio.get_running_loop()
+        if self._is_async and loop is not None:
             self._task = loop.create_task(self._emitter.produce_async(), context=self._context)
             if self._emitter.is_shielded:
                 _detached_runs.add(self._task)
                 self._task.add_done_callback(_detached_runs.discard)
         else:
             run, produce = self._context.run, self._emitter.produce
-            threading.Thread(target=run, args=(produce,), name="hayhooks-pipeline", daemon=True).start()
+            threading.Thread(target=run, args=(produce, loop), name="hayhooks-pipeline", daemon=True).start()
         self._is_started = True
 
 
 class _Emitter:
     """The producer's side of a stream. Does not know the stream, so that dropping that closes it."""
 
-    def __init__(self, run: Callable[[], Any], callbacks: ChunkCallbacks, is_shielded: bool) -> None:
+    def __init__(
+        self, run: Callable[[], Any], callbacks: ChunkCallbacks, external: EventQueue | None, is_shielded: bool
+    ) -> None:
         self.channel = Channel()
         self.is_shielded = is_shielded
-        self.forwarder: Forwarder | None = None
         self._run = run
         self._callbacks = callbacks
+        self._external = external
 
     def put_chunk(self, chunk: Any) -> None:
         """Hand over a chunk, and before it what the callbacks make of it."""
         for item in self._callbacks.expand(chunk):
             self._put(item)
 
-    def forward(self, queue: Queue[Any] | asyncio.Queue[Any]) -> None:
-        """Also hand over what arrives in a user's queue, until the run ends."""
-        self.forwarder = make_forwarder(queue, put=self._put_external, finish=self.channel.finish)
-        self.forwarder.start()
-
-    def produce(self) -> None:
-        """Run the pipeline in this thread."""
+    def produce(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Run the pipeline in this thread; `loop` is the consumer's, if it is a task."""
         _current_emitter.set(self)
         error: BaseException | None = None
         try:
-            self._put_last(self._run())
+            with joined(self._external, self._put_external, loop=loop):
+                result = self._run()
+            self._put_last(result)
         except StreamClosed:
             pass
         except BaseException as exc:
             error = exc
-        self._finish(error)
+        self.channel.finish(error)
 
     async def produce_async(self) -> None:
         """Run the pipeline in this task."""
         _current_emitter.set(self)
         error: BaseException | None = None
         try:
-            self._put_last(await self._run())
+            with joined(self._external, self._put_external):
+                result = await self._run()
+            self._put_last(result)
         except StreamClosed:
             pass
         except BaseException as exc:
             error = exc
-        self._finish(error)
-
-    def _finish(self, error: BaseException | None) -> None:
-        if self.forwarder is None:
-            self.channel.finish(error)
-        else:
-            self.forwarder.stop(error)
+        self.channel.finish(error)
 
     def _put(self, item: Any) -> None:
         if not (self.is_shielded and self.channel.is_closed):
@@ -271,7 +263,7 @@ def _with_callbacks(
     components = select_streaming_components(pipeline, chosen, default=default_streaming_components.get())
     nested = nest_arguments(pipeline, arguments or {})
     for component, name in components:
-        callback = emit_async if is_async and has_async_run(component) else emit
+        callback = emit_async if is_async and streams_on_loop(component) else emit
         nested.setdefault(name, {})["streaming_callback"] = callback
     return nested
 
@@ -279,8 +271,8 @@ def _with_callbacks(
 def _runs_async(pipeline: Any) -> bool:
     """Tell whether something of the pipeline can stream on the event loop."""
     if is_agent(pipeline):
-        return has_async_run(pipeline.chat_generator)
-    return any(has_async_run(component) for component, _ in find_all_streaming_components(pipeline))
+        return streams_on_loop(pipeline)
+    return any(streams_on_loop(component) for component, _ in find_all_streaming_components(pipeline))
 
 
 def _plain_run(pipeline: Any, arguments: dict[str, Any], outputs: set[str] | None) -> Callable[[], Any]:

@@ -42,46 +42,48 @@ class WorkerThreads:
         return await job.future
 
     def close(self) -> None:
-        """Let the idle threads end; busy ones end with their job."""
+        """Let the threads end, busy ones after their job. What comes later starts new ones."""
         with self._lock:
-            count = self._count
+            jobs, self._jobs = self._jobs, SimpleQueue()
+            count, self._count, self._idle = self._count, 0, 0
         for _ in range(count):
-            self._jobs.put(None)
+            jobs.put(None)
 
     def _submit(self, job: _Job) -> None:
         with self._lock:
+            jobs = self._jobs
             self._idle -= 1
             starts = self._idle < 0 and self._count < self.limit
             if starts:
                 self._count += 1
                 self._idle += 1
-        self._jobs.put(job)
+            # Within the lock, so that `close()` cannot come between.
+            jobs.put(job)
         if starts:
-            threading.Thread(target=self._work, name=self.name, daemon=True).start()
+            threading.Thread(target=self._work, args=(jobs,), name=self.name, daemon=True).start()
 
-    def _work(self) -> None:
+    def _work(self, jobs: SimpleQueue[_Job | None]) -> None:
         while True:
             try:
-                job = self._jobs.get(timeout=IDLE_SECONDS)
+                job = jobs.get(timeout=IDLE_SECONDS)
             except Empty:
-                if self._retire():
+                if self._retire(jobs):
                     return
                 continue
             if job is None:
-                with self._lock:
-                    self._count -= 1
-                    self._idle -= 1
                 return
             job.run()
             # The result and the arguments must not live on while this thread waits.
             del job
             with self._lock:
-                self._idle += 1
+                if jobs is self._jobs:
+                    self._idle += 1
 
-    def _retire(self) -> bool:
+    def _retire(self, jobs: SimpleQueue[_Job | None]) -> bool:
         """Leave the pool, unless a job is on its way to this thread."""
         with self._lock:
-            if self._idle <= 0:
+            # After a close() the word to end is on its way too.
+            if jobs is not self._jobs or self._idle <= 0:
                 return False
             self._idle -= 1
             self._count -= 1

@@ -17,6 +17,16 @@ from hayhooks.pipelines.coercion import coerce_pipeline_inputs
 from hayhooks.wrapper import BasePipelineWrapper
 
 
+class _LeftOut:
+    """The default of an input whose targets have different ones."""
+
+    def __repr__(self) -> str:
+        return "the default of each target"
+
+
+LEFT_OUT = _LeftOut()
+
+
 @dataclass(frozen=True)
 class InputResolution:
     """A public input: where its value goes and what it may be."""
@@ -85,6 +95,8 @@ class YAMLPipelineWrapper(BasePipelineWrapper):
         def run_api(**values: Any) -> dict[str, Any]:
             arguments: dict[str, dict[str, Any]] = {}
             for name, value in values.items():
+                if value is LEFT_OUT:
+                    continue
                 for component, field in self.input_resolutions[name].targets:
                     arguments.setdefault(component, {})[field] = value
             result: dict[str, Any] = self.pipeline.run(
@@ -164,9 +176,15 @@ def _resolve_inputs(pipeline: Any, declared: Mapping[str, Any]) -> dict[str, Inp
             owners[component, field] = name
         sockets = [accepted[component][field] for component, field in targets]
         is_required = any(socket["is_mandatory"] for socket in sockets)
-        default = inspect.Parameter.empty if is_required else sockets[0].get("default_value")
+        default = inspect.Parameter.empty if is_required else _shared_default(sockets)
         resolved[name] = InputResolution(name, tuple(targets), sockets[0]["type"], default)
     return resolved
+
+
+def _shared_default(sockets: list[Mapping[str, Any]]) -> Any:
+    """Return the default that all targets have, else what leaves each of them its own."""
+    first = sockets[0].get("default_value")
+    return first if all(socket.get("default_value") == first for socket in sockets) else LEFT_OUT
 
 
 def _resolve_outputs(pipeline: Any, declared: Mapping[str, Any]) -> dict[str, OutputResolution]:

@@ -206,6 +206,52 @@ def test_stream_that_nobody_leaves_runs_to_its_end(app: Hayhooks) -> None:
     assert source.ended.is_set()
 
 
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_reader_that_does_not_read_holds_up_the_generator(app: Hayhooks, is_async: bool) -> None:
+    made, block = [0], "x" * 100_000
+
+    def count() -> str:
+        made[0] += 1
+        return block
+
+    async def stream() -> AsyncIterator[str]:
+        while made[0] < 5000:
+            yield count()
+
+    app.deploy("p", Streaming(stream if is_async else lambda: (count() for _ in range(5000))))
+    with served(app) as url, requests.post(f"{url}/p/run", json={}, stream=True, timeout=10) as response:
+        looks: list[int] = []
+
+        def is_held_up() -> bool:
+            looks.append(made[0])
+            return len(looks) > 20 and looks[-1] == looks[-20]
+
+        wait_until(is_held_up)
+
+    assert response.status_code == 200
+    assert 0 < looks[-1] < 2500
+
+
+def test_server_that_tells_the_end_of_the_body_twice_does_no_harm(app: Hayhooks) -> None:
+    deploy(app, "def run_api(self) -> Generator:\n    yield 'a'\n    yield 'b'")
+    incoming = [{"type": "http.request", "body": part, "more_body": part != b""} for part in (b"{", b"}", b"", b"")]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        if not incoming:
+            await asyncio.sleep(60)
+        return incoming.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/p/run", "headers": [], "query_string": b""}
+    asyncio.run(app(scope, receive, send))
+
+    assert [message.get("status") for message in sent][0] == 200
+    assert b"".join(message.get("body", b"") for message in sent) == b"ab"
+
+
 def test_generator_that_fails_while_it_is_closed_does_no_harm(app: Hayhooks) -> None:
     source, failed = Source(), threading.Event()
 

@@ -36,7 +36,7 @@ class Slotted:
     __slots__ = ()
 """
 IMPORTS = "from .data import ChatMessage, Data, Document, Model, Plain, Slotted\n"
-MESSAGE = {"_role": "user", "_content": [{"text": "hi"}], "_name": None, "_meta": {}}
+MESSAGE: dict[str, Any] = {"_role": "user", "_content": [{"text": "hi"}], "_name": None, "_meta": {}}
 DOCUMENT = {
     "id": "1",
     "content": "é",

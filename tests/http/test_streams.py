@@ -96,6 +96,16 @@ def test_item_is_written_as_the_contract_says(
     assert events.text == f"data: <\n\n{event}data: >\n\n"
 
 
+@pytest.mark.parametrize("shapes", [SHAPES, SSE_SHAPES], ids=["text", "events"])
+def test_event_is_left_out_also_when_it_comes_alone(
+    app: Hayhooks, client: TestClient, shapes: dict[str, str]
+) -> None:
+    # The items of an async generator are sent one at a time.
+    deploy_stream(app, shapes["async-generator"], "[create_status_event('working'), 'a', create_status_event('done')]")
+
+    assert client.post("/p/run", json={}).text in ("a", "data: a\n\n")
+
+
 def test_bytes_go_out_as_they_are_in_a_plain_stream(app: Hayhooks, client: TestClient) -> None:
     deploy_stream(app, SHAPES["generator"], "[b'\\xff\\x00', 'é'.encode()[:1], 'é'.encode()[1:]]")
 
@@ -150,7 +160,7 @@ def test_failure_within_a_text_stream_cuts_the_connection(app: Hayhooks, shape: 
     deploy_stream(app, shape, "('ab'[x] for x in range(3))")
 
     with served(app) as url, requests.post(f"{url}/p/run", json={}, stream=True) as response:
-        received = []
+        received: list[bytes] = []
         with pytest.raises(requests.exceptions.ChunkedEncodingError):
             received.extend(response.iter_content(1))
 

@@ -133,7 +133,7 @@ def test_an_agent_inside_a_pipeline_needs_none_either(generator: Callable[..., A
 def test_it_cannot_be_read_by_a_plain_loop_which_would_stop_the_event_loop() -> None:
     async def main() -> None:
         stream = async_streaming_generator(pipeline_of(place=AsyncPlace()))
-        with pytest.raises(TypeError, match="async for"):
+        with pytest.raises(RuntimeError, match="async for"):
             next(stream)
         await stream.aclose()
 

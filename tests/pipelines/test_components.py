@@ -11,12 +11,12 @@ from hayhooks.pipelines.components import (
     ensure_async_support,
     find_all_streaming_components,
     find_streaming_component,
-    has_async_run,
     is_agent,
     is_streaming_component,
     nest_arguments,
     parse_streaming_components_setting,
     select_streaming_components,
+    streams_on_loop,
 )
 from tests.pipelines.generators import PlainGenerator, Silent, Tokens, pipeline_of, weather_agent
 
@@ -66,7 +66,7 @@ def test_anything_else_is_refused() -> None:
     ],
 )
 def test_components_that_stream_take_a_streaming_callback(instance: Any, streams: bool, on_the_loop: bool) -> None:
-    assert (is_streaming_component(instance), has_async_run(instance)) == (streams, on_the_loop)
+    assert (is_streaming_component(instance), streams_on_loop(instance)) == (streams, on_the_loop)
 
 
 def test_components_that_stream_are_found_in_the_order_of_the_walk() -> None:
