@@ -36,6 +36,7 @@ class Channel:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._wake_is_due = False
+        self._held_up = 0
 
     @property
     def is_closed(self) -> bool:
@@ -53,7 +54,9 @@ class Channel:
         self._wake()
         if len(self._items) > MOST_WAITING and not self._is_on_loop():
             with self._changed:
+                self._held_up += 1
                 self._changed.wait_for(lambda: self._closed or len(self._items) <= MOST_WAITING)
+                self._held_up -= 1
 
     def finish(self, error: BaseException | None = None) -> None:
         """Say that nothing follows; `error` is raised to the consumer after the last item."""
@@ -72,9 +75,7 @@ class Channel:
         """Return what is here, without waiting."""
         items = self._items
         taken = [items.popleft() for _ in range(len(items))]
-        if len(taken) > MOST_WAITING:
-            with self._changed:
-                self._changed.notify_all()
+        self._let_go_on()
         return taken
 
     def get(self) -> Any:
@@ -98,10 +99,14 @@ class Channel:
 
     def _next(self) -> Any:
         item = self._items.popleft()
-        if len(self._items) == MOST_WAITING:
+        self._let_go_on()
+        return item
+
+    def _let_go_on(self) -> None:
+        # A producer that is held up after this look sees in its own that something was taken.
+        if self._held_up:
             with self._changed:
                 self._changed.notify_all()
-        return item
 
     def _ending(self) -> BaseException | None:
         error, self._error = self._error, None

@@ -136,7 +136,7 @@ class PipelineStream(Generator[Any, None, None]):
 
     def __next__(self) -> Any:
         if self._is_async:
-            raise TypeError("A pipeline that runs on the event loop is read with `async for`, not with `for`.")
+            raise RuntimeError("A pipeline that runs on the event loop is read with `async for`, not with `for`.")
         self._start(None)
         return self._channel.get()
 

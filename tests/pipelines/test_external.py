@@ -192,7 +192,7 @@ def test_a_plain_stream_reads_a_queue_without_an_event_loop() -> None:
 
 
 @pytest.mark.parametrize("made", [Tokens, AsyncTokens])
-def test_a_stream_that_is_left_stops_reading_the_queue_when_its_run_has_ended(
+def test_what_comes_after_a_stream_was_left_is_lost_and_harms_nothing(
     made: type[Tokens], make_queue: Callable[[], AnyQueue]
 ) -> None:
     tokens = made()
@@ -209,11 +209,56 @@ def test_a_stream_that_is_left_stops_reading_the_queue_when_its_run_has_ended(
         for _ in range(3):
             queue.put_nowait("to nobody")
         tokens.permit(1)
-        await wait_until_async(lambda: asyncio.all_tasks() <= tasks)
+        await wait_until_async(lambda: asyncio.all_tasks() <= tasks and tokens.ended.is_set())
 
     asyncio.run(asyncio.wait_for(main(), 20))
-    wait_until(lambda: not any(thread.name == "hayhooks-events" for thread in set(threading.enumerate()) - threads))
-    assert tokens.ended.is_set()
+    wait_until(lambda: set(threading.enumerate()) <= threads)
+
+
+def test_a_slow_reader_holds_up_no_event_loop_that_puts_something() -> None:
+    tokens, queue = Tokens(), Queue[Any]()
+
+    def put_many() -> None:
+        for number in range(3000):
+            queue.put(number)
+
+    async def main() -> list[Any]:
+        stream = streaming_generator(pipeline_of(tokens=tokens), external_event_queue=queue)
+        async with aclosing(stream):
+            queue.put("first")
+            items = [await anext(stream)]
+            threading.Thread(target=put_many, daemon=True).start()
+            # More than a stream lets wait for its reader.
+            await asyncio.sleep(0.03)
+            queue.put("last")
+            while items[-1] != "last":
+                items.append(await anext(stream))
+        return items
+
+    # In a thread of its own, as the failure to be shown would hang.
+    results: list[list[Any]] = []
+    thread = threading.Thread(target=lambda: results.append(asyncio.run(main())), daemon=True)
+    thread.start()
+    thread.join(10)
+    tokens.permit(1)
+
+    assert results != []
+
+
+def test_streams_that_share_a_queue_do_not_fail() -> None:
+    queue = Queue[Any]()
+    slow = Tokens()
+    first = streaming_generator(pipeline_of(tokens=slow), external_event_queue=queue)
+    second = streaming_generator(pipeline_of(script=Script(queue.put, "event", ">chunk")), external_event_queue=queue)
+    slow.permit(1)
+    texts = text_of([next(first)]), text_of(list(second))[-1:]
+    slow.permit(1)
+    more = text_of([next(first)])
+    first.close()
+    slow.permit(1)
+
+    assert (texts, more) == ((["1"], ["chunk"]), ["2"])
+    assert slow.ended.wait(10)
 
 
 def test_a_run_may_outlive_the_event_loop_of_its_queue() -> None:
@@ -229,4 +274,3 @@ def test_a_run_may_outlive_the_event_loop_of_its_queue() -> None:
     tokens.permit(1)
 
     assert tokens.ended.wait(10)
-    wait_until(lambda: not any(thread.name == "hayhooks-pipeline" for thread in threading.enumerate()))
