@@ -48,15 +48,19 @@ class Channel:
 
         Blocks a producer thread while too many items wait; never blocks the consumer's own loop.
         """
-        if self._closed:
-            raise StreamClosed
-        self._items.append(item)
-        self._wake()
+        self.put_at_once(item)
         if len(self._items) > MOST_WAITING and not self._is_on_loop():
             with self._changed:
                 self._held_up += 1
                 self._changed.wait_for(lambda: self._closed or len(self._items) <= MOST_WAITING)
                 self._held_up -= 1
+
+    def put_at_once(self, item: Any) -> None:
+        """Hand over an item without ever being held up. Raises `StreamClosed` when the consumer has gone."""
+        if self._closed:
+            raise StreamClosed
+        self._items.append(item)
+        self._wake()
 
     def finish(self, error: BaseException | None = None) -> None:
         """Say that nothing follows; `error` is raised to the consumer after the last item."""

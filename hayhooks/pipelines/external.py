@@ -39,10 +39,12 @@ def joined(
         while not queue.empty():
             put(queue.get_nowait())
         yield
+    finally:
         if loop is not None and isinstance(queue, asyncio.Queue):
             _wait_for_callbacks(loop)
-    finally:
-        del vars(queue)["_put"]
+        # Another stream may have joined the same queue meanwhile.
+        if vars(queue).get("_put") is forward:
+            del vars(queue)["_put"]
 
 
 def _wait_for_callbacks(loop: asyncio.AbstractEventLoop) -> None:

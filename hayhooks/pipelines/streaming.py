@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import Any
@@ -208,8 +208,7 @@ class _Emitter:
 
     def put_chunk(self, chunk: Any) -> None:
         """Hand over a chunk, and before it what the callbacks make of it."""
-        for item in self._callbacks.expand(chunk):
-            self._put(item)
+        self._put_all(self._callbacks.expand(chunk), self.channel.put)
 
     def produce(self, loop: asyncio.AbstractEventLoop | None) -> None:
         """Run the pipeline in this thread; `loop` is the consumer's, if it is a task."""
@@ -239,19 +238,18 @@ class _Emitter:
             error = exc
         self.channel.finish(error)
 
-    def _put(self, item: Any) -> None:
-        if not (self.is_shielded and self.channel.is_closed):
-            self.channel.put(item)
-
     def _put_last(self, result: Any) -> None:
-        for item in self._callbacks.end(result):
-            self._put(item)
+        self._put_all(self._callbacks.end(result), self.channel.put)
 
     def _put_external(self, item: Any) -> None:
-        if hasattr(item, "tool_call_result"):
-            self.put_chunk(item)
-        else:
-            self._put(item)
+        # Whoever puts into a queue holds its lock: it must not be held up by a slow reader.
+        items = self._callbacks.expand(item) if hasattr(item, "tool_call_result") else (item,)
+        self._put_all(items, self.channel.put_at_once)
+
+    def _put_all(self, items: Iterable[Any], put: Callable[[Any], None]) -> None:
+        for item in items:
+            if not (self.is_shielded and self.channel.is_closed):
+                put(item)
 
 
 def _with_callbacks(
