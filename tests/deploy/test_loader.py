@@ -234,6 +234,12 @@ FAILURES = [
     pytest.param({"pipeline_wrapper.py": "import sys\nsys.exit(3)"}, "SystemExit: 3", id="exits"),
     pytest.param({"pipeline_wrapper.py": "raise ValueError"}, "ValueError: ValueError", id="error-without-text"),
     pytest.param({"pipeline_wrapper.py": "import nowhere_to_be_found"}, "No module named 'nowhere_to", id="import"),
+    pytest.param({"pipeline_wrapper.py": "from .nothing import x"}, "No module named 'qa.nothing'", id="no-helper"),
+    pytest.param(
+        {"pipeline_wrapper.py": "from .sub.nothing import x", "sub/m.py": ""},
+        "No module named 'qa.sub.n",
+        id="no-module",
+    ),
     pytest.param(
         {"pipeline_wrapper.py": "from .helper import nothing"}, "cannot import name 'nothing'", id="import-name"
     ),

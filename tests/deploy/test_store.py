@@ -248,6 +248,21 @@ def test_equal_content_is_one_revision(app: Hayhooks, pipelines: Path) -> None:
     assert restarted(pipelines) == {"qa": "v1"}
 
 
+def test_a_failed_deploy_of_content_that_is_saved_already_leaves_it(
+    app: Hayhooks, pipelines: Path, tmp_path: Path
+) -> None:
+    source = version("v1")["pipeline_wrapper.py"].replace("pass", f"open({str(tmp_path / 'needed')!r}).close()")
+    (tmp_path / "needed").touch()
+    app.deploy("qa", {"pipeline_wrapper.py": source}, save=True)
+    before = tree(pipelines)
+    (tmp_path / "needed").unlink()
+
+    with pytest.raises(HayhooksError):
+        app.deploy("qa", {"pipeline_wrapper.py": source}, overwrite=True, save=True)
+
+    assert (tree(pipelines), answer(app, "qa")) == (before, "v1")
+
+
 @pytest.mark.parametrize("kept", [1, 3])
 def test_the_newest_revisions_are_kept(pipelines: Path, kept: int) -> None:
     app = Hayhooks(pipelines, settings=Settings(revisions_kept=kept))
@@ -351,18 +366,20 @@ def test_a_stamp_that_cannot_be_written_loses_nothing(app: Hayhooks, pipelines: 
     assert restarted(pipelines) == {"qa": answer(app, "qa")}
 
 
+@pytest.mark.parametrize("obstacle", [".hayhooks/overrides", ".hayhooks/overrides/qa/x"])
 @pytest.mark.parametrize(("own", "expected"), OWN)
 def test_an_override_that_cannot_be_published_leaves_what_the_user_wrote(
-    app: Hayhooks, pipelines: Path, own: dict[str, str], expected: Any
+    app: Hayhooks, pipelines: Path, own: dict[str, str], expected: Any, obstacle: str
 ) -> None:
-    write(pipelines, {**own, ".hayhooks/overrides": ""})
+    write(pipelines, {**own, obstacle: ""})
     app._publisher.deploy_found()
 
     with pytest.raises(PipelineFilesError, match="^Failed to save pipeline files for 'qa': "):
         app.deploy("qa", version("v2"), overwrite=True, save=True)
 
     assert answer(app, "qa") == expected
-    assert restarted(pipelines) == {"qa": expected}
+    assert list((pipelines / ".hayhooks").glob("pointer-*")) == []
+    assert obstacle.endswith("x") or restarted(pipelines) == {"qa": expected}
 
 
 @pytest.mark.parametrize(

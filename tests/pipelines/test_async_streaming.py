@@ -281,6 +281,30 @@ def test_aclose_waits_no_longer_than_a_second() -> None:
     assert 0.9 < asyncio.run(main()) < 5
 
 
+def test_a_run_that_goes_on_after_its_cancellation_ends_with_its_next_token() -> None:
+    seen: list[type[BaseException]] = []
+
+    @component
+    class Going(Steps):
+        @component.output_types(text=str)
+        async def run_async(self, streaming_callback: Callable[..., Any] | None = None) -> dict[str, str]:
+            assert streaming_callback is not None
+            try:
+                await streaming_callback(StreamingChunk("one"))
+                await asyncio.sleep(10)
+            except asyncio.CancelledError:
+                try:
+                    await streaming_callback(StreamingChunk("two"))
+                except BaseException as exc:
+                    seen.append(type(exc))
+                    raise
+            return {"text": ""}
+
+    asyncio.run(leave_by_aclose(async_streaming_generator(pipeline_of(going=Going()))))
+
+    assert seen == [StreamClosed]
+
+
 @pytest.mark.parametrize("made", [AsyncSteps, Steps])
 @pytest.mark.parametrize("leave", ["aclose", "drop"])
 def test_a_shielded_run_goes_on_to_its_end(made: type[Steps], leave: str) -> None:

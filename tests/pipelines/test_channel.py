@@ -242,6 +242,22 @@ def test_a_cancelled_consumer_can_read_on() -> None:
     assert asyncio.run(main()) == ["later"]
 
 
+def test_an_item_that_comes_right_before_the_wait_is_not_missed() -> None:
+    channel = Channel()
+
+    class Loop(asyncio.SelectorEventLoop):
+        """Lets an item arrive when the consumer has just looked for one."""
+
+        def create_future(self) -> asyncio.Future[Any]:
+            if not channel.is_closed and asyncio._get_running_loop() is self:
+                channel.put("just in time")
+            return super().create_future()
+
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        assert runner.run(asyncio.wait_for(channel.get_async(), 5)) == "just in time"
+        channel.close()
+
+
 def test_a_producer_learns_that_the_event_loop_of_its_consumer_is_closed() -> None:
     channel = Channel()
     loop = asyncio.new_event_loop()

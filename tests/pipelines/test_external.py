@@ -256,6 +256,7 @@ def test_streams_that_share_a_queue_do_not_fail() -> None:
     more = text_of([next(first)])
     first.close()
     slow.permit(1)
+    wait_until(lambda: not any(thread.name == "hayhooks-pipeline" for thread in threading.enumerate()))
 
     assert (texts, more) == ((["1"], ["chunk"]), ["2"])
     assert slow.ended.wait(10)

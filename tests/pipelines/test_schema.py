@@ -11,15 +11,17 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
 from typing import Annotated, Any, Literal, NamedTuple
 
+import numpy as np
 import pytest
 from docstring_parser import parse
 from haystack.dataclasses import ChatMessage, Document
 from pydantic import BaseModel, Field, ValidationError
 from starlette.datastructures import Headers, UploadFile
 from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.testclient import TestClient
 from typing_extensions import TypedDict
 
-from hayhooks import SSEStream
+from hayhooks import Hayhooks, SSEStream
 from hayhooks.errors import PipelineWrapperError
 from hayhooks.pipelines.annotations import FormKind
 from hayhooks.pipelines.methods import inspect_method
@@ -31,6 +33,7 @@ from hayhooks.pipelines.schema import (
     get_response_class_from_callable,
     make_run_schema,
 )
+from tests.conftest import wrapper_source
 
 
 class Colour(enum.Enum):
@@ -105,6 +108,7 @@ def call_back(a: Callable[[int], int] | None = None) -> Any: ...
 def date(a: datetime.date) -> Any: ...
 def headers_too(a: int, headers: Headers | None = None) -> Any: ...
 def strings(a: "int", b: "list[int]" = [1]) -> "Any": ...  # noqa: B006, UP037
+def field_names(schema: int, parameter_0: int, p0: int) -> Any: ...
 
 
 @pytest.mark.parametrize(
@@ -133,6 +137,12 @@ def strings(a: "int", b: "list[int]" = [1]) -> "Any": ...  # noqa: B006, UP037
             {"schema": 1, "_private": 2, "model_config": 3, "p0": 4},
             {"schema": 1, "_private": 2, "model_config": 3, "p0": 4, "copy": 0, "json": 0},
             id="names-that-pydantic-keeps-for-itself",
+        ),
+        pytest.param(
+            field_names,
+            {"schema": 1, "parameter_0": 2, "p0": 3},
+            {"parameter_0": 2, "p0": 3, "schema": 1},
+            id="names-like-those-of-fields",
         ),
         pytest.param(catches_all, {"a": 1, "b": "x", "c": [2]}, {"a": 1, "b": "x", "c": [2]}, id="keywords"),
         pytest.param(call_back, {}, {"a": None}, id="callable"),
@@ -315,6 +325,7 @@ def test_a_description_in_the_annotation_is_kept() -> None:
         pytest.param(Any, Point(1), '{"x":1,"y":0}', id="dataclass-in-any"),
         pytest.param(Any, {"a": {1}, "b": b"x", "c": Model(topK=5)}, '{"a":[1],"b":"x","c":{"topK":5}}', id="any"),
         pytest.param(Any, Odd(4), '{"x":4}', id="odd-class-in-any"),
+        pytest.param(Any, [np.float32(0.5), np.array([1, 2])], "[0.5,[1,2]]", id="numbers-of-numpy"),
         pytest.param(Odd, Odd(4), '{"x":4}', id="odd-class"),
         pytest.param(list[Odd], [Odd(4)], '[{"x":4}]', id="list-of-odd-class"),
         pytest.param(Holder, Holder(Odd(4)), '{"odd":{"x":4}}', id="dataclass-with-an-odd-class"),
@@ -465,6 +476,20 @@ def test_upstreams_functions_make_the_same_models() -> None:
 )
 def test_upstreams_function_finds_the_response_class(annotation: Any, expected: Any) -> None:
     assert get_response_class_from_callable(_returning(annotation)) is expected
+
+
+def test_annotations_may_name_what_follows_in_the_module(app: Hayhooks) -> None:
+    source = wrapper_source("def run_api(self, a: list['Item']) -> list['Item']: return a")
+    source += "\nfrom pydantic import BaseModel\nclass Item(BaseModel):\n    x: int\n"
+    app.deploy("items", {"pipeline_wrapper.py": source})
+
+    assert TestClient(app).post("/items/run", json={"a": [{"x": "1"}]}).json() == {"result": [{"x": 1}]}
+
+
+@pytest.mark.parametrize("signature", ["(self, a: list['Nothing']) -> Any", "(self, a: int) -> list['Nothing']"])
+def test_annotations_that_name_nothing_are_refused_at_deploy(app: Hayhooks, signature: str) -> None:
+    with pytest.raises(PipelineWrapperError, match="'Nothing'"):
+        app.deploy("items", {"pipeline_wrapper.py": wrapper_source(f"def run_api{signature}: return a")})
 
 
 def _returning(annotation: Any) -> Callable[..., Any]:

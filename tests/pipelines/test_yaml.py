@@ -146,6 +146,8 @@ inputs: {{value: greet.value, name: [greet.message, prompt.name]}}
 """
 
     assert run(source, {"value": 1}) == (200, {"result": {"greet": {"value": 1}, "prompt": {"prompt": "to "}}})
+    schema = Hayhooks().deploy("calc", source).schema
+    assert schema is not None and schema.request_model.model_json_schema()["required"] == ["value"]
 
 
 @pytest.mark.parametrize(
