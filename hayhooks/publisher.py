@@ -136,7 +136,10 @@ class Publisher:
 
     def _forget(self, deployment: Deployment) -> None:
         self._retiring.discard(deployment)
-        if self.store is not None and deployment.revision is not None:
+        if self.store is None or deployment.revision is None:
+            return
+        # A deploy of the name that is under way may be about to use a revision again.
+        with self._names.hold(deployment.name):
             alive = [*list(self._retiring), *self.router.deployments.values()]
             in_use = {other.revision.path for other in alive if other.revision is not None}
             self.store.prune(deployment.name, in_use)

@@ -329,17 +329,17 @@ def test_app_may_be_started_in_one_event_loop_after_another(tmp_path: Path, writ
     write_pipeline("hello", HELLO)
     app = Hayhooks(tmp_path / "pipelines")
 
+    async def start_thrice() -> list[str]:
+        async with asyncio.timeout(10):
+            await asyncio.gather(app.startup(), app.startup(), app.startup())
+        return list(app.deployments)
+
     async def start_and_end() -> list[str]:
-        async with app.lifespan():
-            await asyncio.gather(app.startup(), app.startup())
-            return list(app.deployments)
+        async with asyncio.timeout(10), app.lifespan():
+            return await start_thrice()
 
-    async def start_thrice() -> None:
-        await asyncio.gather(app.startup(), app.startup(), app.startup())
-
-    asyncio.run(start_thrice())
-    assert [asyncio.run(start_and_end()) for _ in range(2)] == [["hello"], ["hello"]]
-    asyncio.run(start_thrice())
+    loops = [start_thrice, start_and_end, start_and_end, start_thrice]
+    assert [asyncio.run(loop()) for loop in loops] == [["hello"]] * 4
 
 
 def test_run_that_never_ends_does_not_keep_the_server_from_ending() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import shutil
 import tempfile
 import traceback
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hayhooks.deploy.deployment import TYPES, Deployment
+from hayhooks.deploy.deployment import TYPES, Deployment, close_wrapper
 from hayhooks.deploy.loader import LoadedModule
 from hayhooks.deploy.sources import DirectorySource, Source, WrapperSource, YamlSource
 from hayhooks.deploy.store import Revision, write_files
@@ -66,12 +67,20 @@ class Deployer:
             raise
 
     def _inspect(self, name: str, wrapper: BasePipelineWrapper, **facts: Any) -> Deployment:
-        self._called("Failed to call setup() on pipeline wrapper instance", wrapper.setup)
+        if inspect.iscoroutinefunction(wrapper.setup):
+            raise PipelineWrapperError(
+                "setup() must be a plain method: it is called in a worker thread, and not awaited"
+            )
+        try:
+            self._called("Failed to call setup() on pipeline wrapper instance", wrapper.setup)
+            if wrapper.deployment_type not in (None, *TYPES):
+                raise PipelineWrapperError(f"deployment_type must be one of {TYPES}, not {wrapper.deployment_type!r}")
+            methods = find_run_methods(wrapper)
+            schema = make_run_schema(name, methods["run_api"]) if "run_api" in methods else None
+        except BaseException:
+            close_wrapper(name, wrapper)
+            raise
         _warm_up(name, wrapper)
-        if wrapper.deployment_type not in (None, *TYPES):
-            raise PipelineWrapperError(f"deployment_type must be one of {TYPES}, not {wrapper.deployment_type!r}")
-        methods = find_run_methods(wrapper)
-        schema = make_run_schema(name, methods["run_api"]) if "run_api" in methods else None
         return Deployment(name, wrapper, methods, schema, **facts)
 
     def _called(self, failure: str, func: Callable[[], Any]) -> Any:

@@ -19,6 +19,7 @@ from hayhooks.pipelines.usage import Usage
 from hayhooks.wrapper import BasePipelineWrapper
 
 TYPES = ("agent", "pipeline", "unknown")
+_HAYSTACK_TYPES = {"Agent": "agent", "Pipeline": "pipeline", "AsyncPipeline": "pipeline"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +55,14 @@ class Deployment:
         """One of `TYPES`: the wrapper's hint, else what kind of object its `pipeline` is."""
         if self.wrapper.deployment_type is not None:
             return self.wrapper.deployment_type
-        kind = type(self.wrapper.pipeline).__name__.lower().removeprefix("async")
-        return kind if kind in TYPES else "unknown"
+        for cls in type(self.wrapper.pipeline).__mro__:
+            if cls.__module__.startswith("haystack."):
+                return _HAYSTACK_TYPES.get(cls.__name__, "unknown")
+        return "unknown"
 
     def abandon(self) -> None:
         """End a deployment that was never published: close it and give back what its modules hid."""
-        _close(self.name, self.wrapper)
+        close_wrapper(self.name, self.wrapper)
         if self.module is not None:
             self.module.abandon()
         self._remove_files()
@@ -77,7 +80,7 @@ class Deployment:
             self._end(then)
 
     def _end(self, then: Callable[[], None]) -> None:
-        _close(self.name, self.wrapper)
+        close_wrapper(self.name, self.wrapper)
         if self.module is not None:
             self.module.unload()
         self._remove_files()
@@ -88,7 +91,7 @@ class Deployment:
             shutil.rmtree(self.private_directory, ignore_errors=True)
 
 
-def _close(name: str, wrapper: BasePipelineWrapper) -> None:
+def close_wrapper(name: str, wrapper: BasePipelineWrapper) -> None:
     """Call the wrapper's `teardown()`, then close its pipeline."""
     for owner, method in ((wrapper, "teardown"), (wrapper.pipeline, "close")):
         close = getattr(owner, method, None)

@@ -97,7 +97,8 @@ class LoadedModule:
         return wrapper
 
     def _message(self, text: str) -> str:
-        return f"Failed to load pipeline module '{self.name}' - {text}"
+        # Users know their pipeline by its own name only.
+        return f"Failed to load pipeline module '{self.name}' - {text.replace(self.package, self.name)}"
 
 
 def _tree(name: str) -> list[str]:

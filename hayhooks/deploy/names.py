@@ -50,12 +50,19 @@ class NameLocks:
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._locks: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
+        self._locks: WeakValueDictionary[str, _Lock] = WeakValueDictionary()
 
     @contextmanager
     def hold(self, name: str) -> Iterator[None]:
-        """Be the only one that works on `name`."""
+        """Be the only thread that works on `name`."""
         with self._guard:
-            lock = self._locks.setdefault(name, threading.Lock())
-        with lock:
+            lock = self._locks.setdefault(name, _Lock())
+        with lock.held:
             yield
+
+
+class _Lock:
+    """A lock that a thread may take again; those of `threading` cannot be referenced weakly."""
+
+    def __init__(self) -> None:
+        self.held = threading.RLock()

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from hayhooks.deploy.names import check_file_path
 from hayhooks.errors import PipelineFilesError, PipelineModuleLoadError, PipelinePathError
@@ -35,6 +35,9 @@ class FilesSource:
     def __post_init__(self) -> None:
         for path in self.files:
             check_file_path(path)
+            for parent in PurePosixPath(path).parents:
+                if str(parent) in self.files:
+                    raise PipelinePathError(f"Pipeline file '{parent}' cannot be a directory too, as in '{path}'")
         if WRAPPER_FILE not in self.files:
             raise PipelineModuleLoadError(f"Missing required file: {WRAPPER_FILE}")
 

@@ -87,9 +87,16 @@ class Store:
         with _translated(name):
             own = self._own_path(name)
             if own is not None and not self._override(name).is_symlink():
-                # The user's own version becomes a revision, so that it can be brought back.
-                self._write(name, read_files(own, self._ignore) if own.is_dir() else read_yaml(own))
+                self._record(name, own)
             return self._write(name, source)
+
+    def _record(self, name: str, own: Path) -> None:
+        """Make the user's own version a revision, so that it can be brought back; unless it is no pipeline."""
+        try:
+            source = read_files(own, self._ignore) if own.is_dir() else read_yaml(own)
+        except HayhooksError:
+            return
+        self._write(name, source)
 
     def discard(self, revision: Revision) -> None:
         """Remove a staged revision that will not be published."""
@@ -128,9 +135,10 @@ class Store:
                 self._touch()
 
     def prune(self, name: str, in_use: Collection[Path]) -> None:
-        """Delete all but the newest revisions, except those in use."""
+        """Delete all but the newest revisions, except those in use and the one that a start would find."""
+        kept = {*in_use, self._current(name)}
         for revision in self.revisions(name)[self._revisions_kept :]:
-            if revision.path not in in_use:
+            if revision.path not in kept:
                 self._delete(revision)
 
     def revisions(self, name: str) -> list[Revision]:
@@ -147,13 +155,13 @@ class Store:
         """List what a start has to deploy, by name. Reports what it leaves out."""
         found: dict[str, Found] = {}
         for path in self._candidates():
-            name = path.name if path.is_dir() else path.stem
+            name = path.stem if self._is_yaml(path) else path.name
             if name in found:
                 log.warning("{} is left out: another source gave the pipeline '{}'", path.name, name)
                 continue
             try:
                 entry = self._find_one(name, path)
-            except (HayhooksError, OSError, ValueError, KeyError) as exc:
+            except (HayhooksError, OSError, ValueError, KeyError, TypeError) as exc:
                 log.warning("{} is left out: {}", path.name, exc)
                 continue
             if entry is not None:
@@ -165,20 +173,43 @@ class Store:
         if not self.directory.is_dir():
             return []
         entries = sorted(entry for entry in self.directory.iterdir() if not entry.name.startswith((".", "__")))
-        files = [entry for entry in entries if entry.suffix in YAML_SUFFIXES and not entry.is_dir()]
-        return [*files, *(entry for entry in entries if entry.is_dir())]
+        files = [entry for entry in entries if self._is_yaml(entry)]
+        return [*files, *(entry for entry in entries if entry.is_dir() or self._is_lost_directory(entry))]
+
+    def _is_yaml(self, path: Path) -> bool:
+        return path.suffix in YAML_SUFFIXES and not path.is_dir()
+
+    def _is_lost_directory(self, path: Path) -> bool:
+        return self._is_pointer(path) and not path.exists() and path.suffix not in YAML_SUFFIXES
 
     def _find_one(self, name: str, path: Path) -> Found | None:
         override = self._override(name)
-        if override.is_symlink() and not override.exists():
-            return None
-        if override.exists() or self._is_pointer(path):
-            resolved = (override if override.exists() else path).resolve()
-            return self._find_saved(name, resolved.parent if resolved.is_file() else resolved)
+        if override.is_symlink():
+            if not override.exists():
+                return None
+            path = override
+        if override.is_symlink() or self._is_pointer(path):
+            return self._find_saved(name, self._revision_path(name, path))
         if path.is_dir() and not (path / WRAPPER_FILE).is_file():
             log.info("{}/ is left out: it holds no {}", path.name, WRAPPER_FILE)
             return None
         return Found(name, DirectorySource(path) if path.is_dir() else read_yaml(path), None)
+
+    def _revision_path(self, name: str, pointer: Path) -> Path:
+        """Return the directory of the revision that a pointer leads to, whether or not it is there."""
+        target = Path(os.readlink(pointer))
+        number_and_digest = target.parent.name if target.suffix in YAML_SUFFIXES else target.name
+        return self._private / "revisions" / name / number_and_digest
+
+    def _current(self, name: str) -> Path | None:
+        """Return the directory of the revision that a start would find."""
+        override = self._override(name)
+        if override.is_symlink():
+            return self._revision_path(name, override)
+        for pointer in (self.directory / f"{name}.yml", self.directory / name):
+            if self._is_pointer(pointer):
+                return self._revision_path(name, pointer)
+        return None
 
     def _find_saved(self, name: str, directory: Path) -> Found:
         number, _, content = directory.name.partition("-")
@@ -191,7 +222,7 @@ class Store:
 
     def _own_path(self, name: str) -> Path | None:
         """Return the path of what the user wrote under this name, if there is something."""
-        for path in (self.directory / name, *(self.directory / f"{name}{suffix}" for suffix in YAML_SUFFIXES)):
+        for path in (*(self.directory / f"{name}{suffix}" for suffix in YAML_SUFFIXES), self.directory / name):
             if path.exists() and not self._is_pointer(path):
                 return path
         return None
@@ -252,9 +283,14 @@ class Store:
             raise
 
     def _touch(self) -> None:
+        """Change the stamp. A failure is only logged: what it tells of has happened."""
         draft = self._private / f"stamp-{uuid.uuid4().hex}"
-        draft.write_text(f"{time.time_ns()}\n", encoding="ascii")
-        draft.replace(self._private / "stamp")
+        try:
+            draft.write_text(f"{time.time_ns()}\n", encoding="ascii")
+            draft.replace(self._private / "stamp")
+        except OSError as exc:
+            draft.unlink(missing_ok=True)
+            log.warning("The stamp of {} could not be changed: {}", self.directory, exc)
 
 
 def write_files(directory: Path, files: Mapping[str, bytes]) -> None:

@@ -48,6 +48,8 @@ def find_run_methods(wrapper: BasePipelineWrapper) -> dict[str, RunMethod]:
     for name in RUN_METHODS:
         for attribute in (f"{name}_async", name):
             if hasattr(wrapper, attribute) and _is_own(wrapper, attribute):
+                if not callable(getattr(wrapper, attribute)):
+                    raise PipelineWrapperError(f"{attribute} must be a method")
                 found[name] = inspect_method(name, getattr(wrapper, attribute))
                 break
     if not found.keys() - {"run_file_upload"}:

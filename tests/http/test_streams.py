@@ -97,9 +97,7 @@ def test_item_is_written_as_the_contract_says(
 
 
 @pytest.mark.parametrize("shapes", [SHAPES, SSE_SHAPES], ids=["text", "events"])
-def test_event_is_left_out_also_when_it_comes_alone(
-    app: Hayhooks, client: TestClient, shapes: dict[str, str]
-) -> None:
+def test_event_is_left_out_also_when_it_comes_alone(app: Hayhooks, client: TestClient, shapes: dict[str, str]) -> None:
     # The items of an async generator are sent one at a time.
     deploy_stream(app, shapes["async-generator"], "[create_status_event('working'), 'a', create_status_event('done')]")
 

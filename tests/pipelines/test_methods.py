@@ -80,7 +80,12 @@ def test_the_methods_that_a_wrapper_implements_are_found(methods: dict[str, Any]
 
 
 @pytest.mark.parametrize(
-    "methods", [pytest.param({}, id="none"), pytest.param({"run_file_upload": upload}, id="only-upload")]
+    "methods",
+    [
+        pytest.param({}, id="none"),
+        pytest.param({"run_file_upload": upload}, id="only-upload"),
+        pytest.param({"run_api": None}, id="taken-away"),
+    ],
 )
 def test_a_wrapper_without_a_run_method_is_refused(methods: dict[str, Any]) -> None:
     with pytest.raises(PipelineWrapperError) as caught:
