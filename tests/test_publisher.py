@@ -14,7 +14,7 @@ from hayhooks import BasePipelineWrapper, Hayhooks, Settings
 from hayhooks.errors import HayhooksError, PipelineExists, PipelineNotFound, PipelineWrapperError
 from hayhooks.logger import log
 from tests.conftest import wrapper_source
-from tests.deploy.disk import answer, restarted, version, write
+from tests.deploy.disk import answer, restarted, start, version, write
 from tests.pipelines.generators import wait_until
 
 
@@ -161,7 +161,7 @@ def test_a_deploy_and_an_undeploy_are_logged_without_what_they_hold(app: Hayhook
 def test_an_undeploy_that_cannot_be_noted_takes_place_all_the_same(tmp_path: Path, log_lines: list[str]) -> None:
     write(tmp_path, {"qa/pipeline_wrapper.py": version("own")["pipeline_wrapper.py"], ".hayhooks": ""})
     app = Hayhooks(tmp_path)
-    app._publisher.deploy_found()
+    start(app)
     app.undeploy("qa")
 
     assert dict(app.deployments) == {}

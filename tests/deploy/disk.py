@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,11 @@ def write(directory: Path, files: dict[str, str]) -> None:
     for path, text in files.items():
         (directory / path).parent.mkdir(parents=True, exist_ok=True)
         (directory / path).write_text(text, encoding="utf-8")
+
+
+def start(app: Hayhooks) -> None:
+    """Let an application deploy what its directory holds."""
+    asyncio.run(app.startup())
 
 
 def answer(app: Hayhooks, name: str) -> Any:

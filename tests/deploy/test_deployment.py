@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from hayhooks import BasePipelineWrapper, Hayhooks
 from hayhooks.deploy.sources import FilesSource, Labels, YamlSource
-from hayhooks.errors import PipelineWrapperError
+from hayhooks.errors import PipelinePathError, PipelineWrapperError
 from hayhooks.logger import log
 from tests.conftest import wrapper_source
 from tests.pipelines.generators import Silent, pipeline_of, wait_until, weather_agent
@@ -261,6 +261,16 @@ def test_a_pipeline_that_cannot_be_warmed_up_is_deployed_all_the_same(log_lines:
 
     assert TestClient(app).post("/qa/run", json={"word": "a"}).json() == {"result": "a"}
     assert log_lines == ["WARNING Pipeline 'qa' is deployed, but could not be warmed up: no API key\n"]
+
+
+def test_a_pipeline_whose_name_is_refused_is_torn_down() -> None:
+    wrapper = Echo(Closing())
+
+    with pytest.raises(PipelinePathError):
+        Hayhooks().deploy("undeploy", wrapper)
+
+    assert [happened.partition(" ")[0] for happened in wrapper.happened] == ["setup", "teardown"]
+    assert wrapper.given.closed == 1
 
 
 def test_a_pipeline_that_was_set_up_but_is_refused_is_torn_down() -> None:

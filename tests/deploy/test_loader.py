@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -376,11 +377,15 @@ def test_many_deploys_leave_nothing_behind(app: Hayhooks) -> None:
         app.undeploy("qa")
 
     deploy()
-    counts = len(sys.modules), len(sys.path), threading.active_count(), len(os.listdir("/proc/self/fd"))
+    gc.collect()
+    counts, threads = (len(sys.modules), len(sys.path)), set(threading.enumerate())
+    descriptors = len(os.listdir("/proc/self/fd"))
     for _ in range(20):
         deploy()
 
-    assert (len(sys.modules), len(sys.path), threading.active_count(), len(os.listdir("/proc/self/fd"))) == counts
+    assert (len(sys.modules), len(sys.path)) == counts
+    assert set(threading.enumerate()) <= threads
+    assert len(os.listdir("/proc/self/fd")) <= descriptors
 
 
 def test_two_applications_have_pipelines_of_one_name(app: Hayhooks) -> None:

@@ -13,7 +13,7 @@ import pytest
 from hayhooks import Hayhooks, Settings
 from hayhooks.logger import log
 from tests.conftest import WritePipeline
-from tests.deploy.disk import DOUBLE, answer, restarted, tree, version, write, yaml_version
+from tests.deploy.disk import DOUBLE, answer, restarted, start, tree, version, write, yaml_version
 
 WRAPPER = "pipeline_wrapper.py"
 
@@ -156,7 +156,7 @@ def test_what_was_deployed_in_code_before_the_start_stays(pipelines: Path) -> No
     write(pipelines, {"qa/pipeline_wrapper.py": code("disk"), "other/pipeline_wrapper.py": code("other")})
     app = Hayhooks(pipelines)
     app.deploy("qa", version("code"))
-    app._publisher.deploy_found()
+    start(app)
 
     assert {name: answer(app, name) for name in app.deployments} == {"qa": "code", "other": "other"}
 

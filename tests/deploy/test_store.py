@@ -12,7 +12,7 @@ import pytest
 from hayhooks import Hayhooks, Settings
 from hayhooks.deploy.sources import FilesSource, Labels, YamlSource
 from hayhooks.errors import HayhooksError, PipelineExists, PipelineFilesError
-from tests.deploy.disk import DOUBLE, answer, pointers, restarted, tree, version, write, yaml_version
+from tests.deploy.disk import DOUBLE, answer, pointers, restarted, start, tree, version, write, yaml_version
 from tests.pipelines.generators import wait_until
 
 DOUBLED = {"double": {"value": 2}}
@@ -63,7 +63,7 @@ def test_what_was_said_of_a_pipeline_survives_too(app: Hayhooks, pipelines: Path
     app.deploy("qa", files if kind == "files" else YamlSource(DOUBLE, labels), save=True)
 
     again = Hayhooks(pipelines)
-    again._publisher.deploy_found()
+    start(again)
     deployment = again.deployments["qa"]
 
     assert (deployment.description, deployment.skips_mcp, deployment.labels) == ("About it.", True, labels)
@@ -105,6 +105,7 @@ BROKEN = [
         {"pipeline_wrapper.py": version("x")["pipeline_wrapper.py"].replace("int", "Nothing")}, id="signature"
     ),
     pytest.param({**version("x"), "a": "", "a/b": ""}, id="a-file-that-is-a-directory-too"),
+    pytest.param({**version("x"), "/".join(["x" * 200] * 25): ""}, id="too-long-a-path"),
     pytest.param("components: {}\ninputs: {a: b.c}\n", id="yaml"),
 ]
 
@@ -174,7 +175,7 @@ def test_what_a_user_wrote_is_never_touched(
 ) -> None:
     write(pipelines, own)
     before, replaced = tree(pipelines), "new" if isinstance(new, dict) else added(6)
-    app._publisher.deploy_found()
+    start(app)
     assert answer(app, "qa") == expected
 
     app.deploy("qa", new, overwrite=True, save=True)
@@ -195,7 +196,7 @@ def test_an_undeploy_of_what_a_user_wrote_lasts_until_it_is_saved_again(
 ) -> None:
     write(pipelines, own)
     before = tree(pipelines)
-    app._publisher.deploy_found()
+    start(app)
     app.undeploy("qa")
 
     assert (restarted(pipelines), tree(pipelines, private=False)) == ({}, before)
@@ -209,7 +210,7 @@ def test_a_failed_overwrite_of_what_a_user_wrote_changes_nothing(
 ) -> None:
     write(pipelines, own)
     before = tree(pipelines)
-    app._publisher.deploy_found()
+    start(app)
 
     with pytest.raises(HayhooksError):
         app.deploy("qa", {"pipeline_wrapper.py": "1 / 0"}, overwrite=True, save=True)
@@ -221,7 +222,7 @@ def test_a_failed_overwrite_of_what_a_user_wrote_changes_nothing(
 def test_the_revision_of_what_a_user_wrote_is_what_was_served(app: Hayhooks, pipelines: Path) -> None:
     # The YAML wins at start-up.
     write(pipelines, {"qa.yml": yaml_version(1), "qa/pipeline_wrapper.py": version("dir")["pipeline_wrapper.py"]})
-    app._publisher.deploy_found()
+    start(app)
     app.deploy("qa", version("new"), overwrite=True, save=True)
 
     (first,) = (pipelines / ".hayhooks/revisions/qa").glob("1-*[!n]")
@@ -233,7 +234,7 @@ def test_a_users_link_to_a_directory_elsewhere_is_the_users_own(app: Hayhooks, p
     pipelines.mkdir()
     (pipelines / "qa").symlink_to(tmp_path / "elsewhere")
     before = tree(tmp_path / "elsewhere")
-    app._publisher.deploy_found()
+    start(app)
     app.deploy("qa", version("new"), overwrite=True, save=True)
     app.undeploy("qa")
 
@@ -278,7 +279,7 @@ def test_the_revision_that_a_restart_would_serve_is_kept_however_old(app: Hayhoo
     for text in ("v1", "v2", "v1"):
         app.deploy("qa", version(text), overwrite=True, save=True)
     fewer = Hayhooks(pipelines, settings=Settings(revisions_kept=1))
-    fewer._publisher.deploy_found()
+    start(fewer)
     fewer.deploy("qa", version("unsaved"), overwrite=True)
 
     assert answer(fewer, "qa") == "unsaved"
@@ -299,7 +300,7 @@ def test_a_revision_that_still_runs_is_kept_however_old(pipelines: Path) -> None
 
 def test_a_pipelines_directory_may_be_moved(app: Hayhooks, pipelines: Path, tmp_path: Path) -> None:
     write(pipelines, {"own.yml": DOUBLE})
-    app._publisher.deploy_found()
+    start(app)
     app.deploy("own", version("new"), overwrite=True, save=True)
     app.deploy("qa", version("v1"), save=True)
     app.deploy("calc", DOUBLE, save=True)
@@ -340,7 +341,7 @@ def test_where_nothing_can_be_written_everything_works_but_saving(pipelines: Pat
     )
     before = tree(pipelines)
     app = Hayhooks(pipelines)
-    app._publisher.deploy_found()
+    start(app)
 
     for name in ("qa", "new"):
         with pytest.raises(PipelineFilesError, match=f"^Failed to save pipeline files for '{name}': Not a directory"):
@@ -372,7 +373,7 @@ def test_an_override_that_cannot_be_published_leaves_what_the_user_wrote(
     app: Hayhooks, pipelines: Path, own: dict[str, str], expected: Any, obstacle: str
 ) -> None:
     write(pipelines, own)
-    app._publisher.deploy_found()
+    start(app)
     write(pipelines, {obstacle: ""})
 
     with pytest.raises(PipelineFilesError, match="^Failed to save pipeline files for 'qa': "):
@@ -398,7 +399,7 @@ def test_what_is_no_pipeline_does_not_stand_in_the_way_and_stays(
 ) -> None:
     write(pipelines, own)
     before = tree(pipelines)
-    app._publisher.deploy_found()
+    start(app)
     app.deploy("qa", version("v1"), save=True)
 
     assert (answer(app, "qa"), tree(pipelines, private=False)) == ("v1", before)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +14,10 @@ import requests
 from haystack import Pipeline, component
 from haystack.components.agents import Agent
 from haystack.dataclasses import ChatMessage, StreamingChunk
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
 
 from hayhooks import BasePipelineWrapper, Hayhooks, SSEStream, async_streaming_generator, streaming_generator
 from tests.http.waiting import wait_until
@@ -154,6 +158,27 @@ def test_run_ends_at_its_next_token_after_the_client_has_left(
 
     assert response.status_code == 200
     assert b"x" in received
+    assert source.made - made <= 1
+
+
+async def pass_on(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    return await call_next(request)
+
+
+@pytest.mark.parametrize(("path", "body"), TRANSPORTS.values(), ids=TRANSPORTS)
+def test_leaving_is_noticed_behind_a_middleware_of_the_user(path: str, body: dict[str, Any]) -> None:
+    source, app = Source(), Hayhooks(middleware=[Middleware(BaseHTTPMiddleware, dispatch=pass_on)])
+    app.deploy("p", Streaming(source.tokens))
+
+    with served(app) as url:
+        source.permits.release(2)
+        with requests.post(url + path, json=body, stream=True, timeout=10) as response:
+            next(response.iter_content(None))
+        wait_until(lambda: is_idle(app))
+        made = source.made
+        source.permits.release(100)
+        assert source.ended.wait(10)
+
     assert source.made - made <= 1
 
 

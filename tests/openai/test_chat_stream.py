@@ -337,11 +337,10 @@ def test_no_frame_has_a_null_that_clients_stumble_over(app: Hayhooks, client: Te
     }
 
 
-def openai_chunk(delta: dict[str, Any], reason: str | None = None) -> openai.types.chat.ChatCompletionChunk:
+def openai_chunk(*deltas: dict[str, Any], reason: str | None = None) -> openai.types.chat.ChatCompletionChunk:
     head = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m"}
-    return openai.types.chat.ChatCompletionChunk.model_validate(
-        {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
-    )
+    choices = [{"index": 0, "delta": delta, "finish_reason": reason} for delta in deltas]
+    return openai.types.chat.ChatCompletionChunk.model_validate({**head, "choices": choices})
 
 
 def own_chunk(content: str, reason: str | None = None) -> ChatCompletion:
@@ -353,7 +352,16 @@ def own_chunk(content: str, reason: str | None = None) -> ChatCompletion:
     "items",
     [
         pytest.param([own_chunk("a"), own_chunk("b", "length")], id="ours"),
-        pytest.param([openai_chunk({"content": "a"}), openai_chunk({"content": "b"}, "length")], id="openai"),
+        pytest.param(
+            [
+                openai_chunk({"role": "assistant", "content": ""}),
+                openai_chunk({"content": "a"}),
+                openai_chunk({"content": "b"}, reason="length"),
+                # Without a choice, as the one that tells the usage.
+                openai_chunk(),
+            ],
+            id="openai",
+        ),
     ],
 )
 def test_chunks_of_another_model_are_passed_on(app: Hayhooks, client: TestClient, items: list[Any]) -> None:
@@ -364,6 +372,18 @@ def test_chunks_of_another_model_are_passed_on(app: Hayhooks, client: TestClient
     assert "".join(choice["delta"].get("content") or "" for choice in choices) == "ab"
     assert [choice["finish_reason"] for choice in choices if choice["finish_reason"]] == ["length"]
     assert (choices[-1]["finish_reason"], done) == ("length", "[DONE]")
+
+
+def test_tool_call_of_another_model_is_passed_on(app: Hayhooks, client: TestClient) -> None:
+    function = {"name": "weather", "arguments": "{}"}
+    call = {"index": 0, "id": "c1", "type": "function", "function": function}
+    app.deploy("p", saying(openai_chunk({"tool_calls": [call]}), openai_chunk({}, reason="tool_calls")))
+    *found, done = frames(ask(client, stream=True, tools=TOOLS).text)
+    choices = [frame["choices"][0] for frame in found]
+
+    assert [choice["delta"]["tool_calls"] for choice in choices if "tool_calls" in choice["delta"]] == [[call]]
+    assert [choice["finish_reason"] for choice in choices if choice["finish_reason"]] == ["tool_calls"]
+    assert done == "[DONE]"
 
 
 def error(message: str, *, code: str | None) -> dict[str, Any]:

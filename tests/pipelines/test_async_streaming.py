@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from haystack import component
 from haystack.components.generators.chat import MockChatGenerator
-from haystack.dataclasses import StreamingChunk
+from haystack.dataclasses import ChatMessage, StreamingChunk
+from haystack.tools.tool import Tool
 
 from hayhooks import BasePipelineWrapper, Hayhooks, async_streaming_generator
 from hayhooks.pipelines.channel import StreamClosed
@@ -279,6 +280,38 @@ def test_aclose_waits_no_longer_than_a_second() -> None:
         return took
 
     assert 0.9 < asyncio.run(main()) < 5
+
+
+def test_a_token_that_comes_before_the_cancellation_ends_the_run_too() -> None:
+    @component
+    class Waiting(PlainGenerator):
+        async def wait(self) -> None:
+            self.going_on = asyncio.get_running_loop().create_future()
+            await self.going_on
+
+        @component.output_types(replies=list[ChatMessage])
+        async def run_async(
+            self,
+            messages: list[ChatMessage],
+            streaming_callback: Callback | None = None,
+            tools: list[Tool] | None = None,
+        ) -> dict[str, Any]:
+            assert streaming_callback is not None
+            await streaming_callback(StreamingChunk("one"))
+            await self.wait()
+            await streaming_callback(StreamingChunk("two"))
+            return {"replies": []}
+
+    generator = Waiting()
+
+    async def main() -> list[str]:
+        stream = async_streaming_generator(weather_agent(generator), MESSAGES)
+        await anext(stream)
+        generator.going_on.set_result(None)
+        stream.close()
+        return await texts(stream)
+
+    assert asyncio.run(main()) == []
 
 
 def test_a_run_that_goes_on_after_its_cancellation_ends_with_its_next_token() -> None:

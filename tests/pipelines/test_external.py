@@ -27,7 +27,7 @@ EVENT = create_status_event("working")
 class Script:
     """Does steps one after the other: ">x" streams the chunk "x", anything else goes to `put`."""
 
-    def __init__(self, put: Callable[[Any], None], *steps: Any) -> None:
+    def __init__(self, put: Callable[[Any], object], *steps: Any) -> None:
         self.put = put
         self.steps = steps
 
@@ -246,20 +246,15 @@ def test_a_slow_reader_holds_up_no_event_loop_that_puts_something() -> None:
 
 
 def test_streams_that_share_a_queue_do_not_fail() -> None:
-    queue = Queue[Any]()
-    slow = Tokens()
-    first = streaming_generator(pipeline_of(tokens=slow), external_event_queue=queue)
-    second = streaming_generator(pipeline_of(script=Script(queue.put, "event", ">chunk")), external_event_queue=queue)
-    slow.permit(1)
-    texts = text_of([next(first)]), text_of(list(second))[-1:]
-    slow.permit(1)
-    more = text_of([next(first)])
-    first.close()
-    slow.permit(1)
-    wait_until(lambda: not any(thread.name == "hayhooks-pipeline" for thread in threading.enumerate()))
+    queue, gate = Queue[Any](), threading.Event()
+    slow = Script(lambda item: gate.wait(10), ">one", "wait", ">two")
+    quick = Script(queue.put, "event", ">chunk")
+    first = streaming_generator(pipeline_of(script=slow), external_event_queue=queue)
+    second = streaming_generator(pipeline_of(script=quick), external_event_queue=queue)
+    began, whole = text_of([next(first)]), text_of(list(second))
+    gate.set()
 
-    assert (texts, more) == ((["1"], ["chunk"]), ["2"])
-    assert slow.ended.wait(10)
+    assert (began, whole[-1], text_of(list(first))) == (["one"], "chunk", ["two"])
 
 
 def test_a_run_may_outlive_the_event_loop_of_its_queue() -> None:

@@ -84,7 +84,6 @@ def test_the_methods_that_a_wrapper_implements_are_found(methods: dict[str, Any]
     [
         pytest.param({}, id="none"),
         pytest.param({"run_file_upload": upload}, id="only-upload"),
-        pytest.param({"run_api": None}, id="taken-away"),
     ],
 )
 def test_a_wrapper_without_a_run_method_is_refused(methods: dict[str, Any]) -> None:
@@ -92,6 +91,12 @@ def test_a_wrapper_without_a_run_method_is_refused(methods: dict[str, Any]) -> N
         find_run_methods(wrapper_with(**methods))
 
     assert str(caught.value) == NOTHING_TO_RUN
+
+
+@pytest.mark.parametrize("value", [None, "text", 5])
+def test_what_cannot_be_called_is_no_method(value: Any) -> None:
+    with pytest.raises(PipelineWrapperError, match="^run_api must be a method$"):
+        find_run_methods(wrapper_with(run_api=value))
 
 
 def test_an_inherited_method_counts() -> None:

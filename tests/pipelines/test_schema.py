@@ -8,7 +8,7 @@ import datetime
 import enum
 import io
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
@@ -16,17 +16,16 @@ import pytest
 from docstring_parser import parse
 from haystack.dataclasses import ChatMessage, Document
 from pydantic import BaseModel, Field, ValidationError
+from pydantic.errors import PydanticUserError
 from starlette.datastructures import Headers, UploadFile
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.testclient import TestClient
 from typing_extensions import TypedDict
 
-from hayhooks import Hayhooks, SSEStream
+from hayhooks import Hayhooks
 from hayhooks.errors import PipelineWrapperError
-from hayhooks.pipelines.annotations import FormKind
 from hayhooks.pipelines.methods import inspect_method
 from hayhooks.pipelines.schema import (
-    FormField,
     RunSchema,
     create_request_model_from_callable,
     create_response_model_from_callable,
@@ -211,10 +210,11 @@ def no_return(a: int): ...  # type: ignore[no-untyped-def]
 class BadSchema:
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        raise TypeError("has no schema")
+        raise PydanticUserError("has no schema", code=None)
 
 
 def bad_schema(a: BadSchema) -> Any: ...
+def bad_result() -> BadSchema: ...  # type: ignore[empty-body]
 
 
 @pytest.mark.parametrize(
@@ -225,6 +225,7 @@ def bad_schema(a: BadSchema) -> Any: ...
         pytest.param(positional_only, "positional_only: the parameter 'a: ", id="positional-only"),
         pytest.param(no_return, "Pipeline wrapper is missing a return type for 'no_return' method", id="no-return"),
         pytest.param(bad_schema, "The parameters of qaRunRequest cannot be described: has no schema", id="no-schema"),
+        pytest.param(bad_result, f"The return type {BadSchema!r} cannot be described: has no", id="no-result-schema"),
     ],
 )
 def test_a_signature_that_cannot_be_served_is_refused_by_name(func: Callable[..., Any], message: str) -> None:
@@ -336,12 +337,12 @@ def test_a_description_in_the_annotation_is_kept() -> None:
     ],
 )
 def test_a_result_is_validated_and_written_as_json(annotation: Any, value: Any, expected: str) -> None:
-    assert schema_of(_returning(annotation)).dump_result(value).decode() == expected
+    assert schema_of(returning(annotation)).dump_result(value).decode() == expected
 
 
 def test_haystack_objects_are_written_by_their_fields() -> None:
     document = Document(id="1", content="x", meta={"a": 1})
-    written = json.loads(schema_of(_returning(list[Document])).dump_result([document]))
+    written = json.loads(schema_of(returning(list[Document])).dump_result([document]))
 
     assert written == [
         {"id": "1", "content": "x", "blob": None, "meta": {"a": 1}, "score": None, "embedding": None}
@@ -350,7 +351,7 @@ def test_haystack_objects_are_written_by_their_fields() -> None:
 
 
 def test_a_message_in_an_untyped_place_is_written_by_its_fields() -> None:
-    written = json.loads(schema_of(_returning(dict)).dump_result({"reply": ChatMessage.from_assistant("hi")}))
+    written = json.loads(schema_of(returning(dict)).dump_result({"reply": ChatMessage.from_assistant("hi")}))
 
     assert written == {
         "reply": {"_role": "assistant", "_content": [{"text": "hi"}], "_name": None, "_meta": {}},
@@ -358,7 +359,7 @@ def test_a_message_in_an_untyped_place_is_written_by_its_fields() -> None:
 
 
 def test_a_message_passes_for_the_text_that_was_promised() -> None:
-    assert schema_of(_returning(str)).dump_result(ChatMessage.from_assistant("hi")) == b'"hi"'
+    assert schema_of(returning(str)).dump_result(ChatMessage.from_assistant("hi")) == b'"hi"'
 
 
 @pytest.mark.parametrize(
@@ -373,86 +374,13 @@ def test_a_message_passes_for_the_text_that_was_promised() -> None:
 )
 def test_a_result_of_another_type_is_refused(annotation: Any, value: Any) -> None:
     with pytest.raises(ValidationError):
-        schema_of(_returning(annotation)).dump_result(value)
+        schema_of(returning(annotation)).dump_result(value)
 
 
 @pytest.mark.parametrize("value", [object(), print, Odd, asyncio.Queue], ids=["object", "function", "class", "type"])
 def test_what_json_cannot_hold_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match="cannot be written as JSON|Unable to serialize"):
-        schema_of(_returning(Any)).dump_result([value])
-
-
-@pytest.mark.parametrize(
-    ("annotation", "stream", "response"),
-    [
-        pytest.param(str, False, False, id="text"),
-        pytest.param(Generator, True, False, id="generator"),
-        pytest.param(Generator[str, None, None], True, False, id="generator-of-text"),
-        pytest.param(AsyncGenerator[str, None], True, False, id="async-generator"),
-        pytest.param(Iterator[str], True, False, id="iterator"),
-        pytest.param(AsyncIterator[str], True, False, id="async-iterator"),
-        pytest.param(Iterable[str], True, False, id="iterable"),
-        pytest.param(SSEStream, True, False, id="sse-stream"),
-        pytest.param(str | Generator[str, None, None] | None, True, False, id="optional-stream"),
-        pytest.param(Annotated[SSEStream, "x"], True, False, id="annotated"),
-        pytest.param(Response, False, True, id="response"),
-        pytest.param(FileResponse | str, False, True, id="file-or-text"),
-        pytest.param(list[str], False, False, id="list"),
-        pytest.param(Literal["x"], False, False, id="literal"),
-    ],
-)
-def test_what_a_return_annotation_promises(annotation: Any, stream: bool, response: bool) -> None:
-    schema = schema_of(_returning(annotation))
-
-    assert (schema.promises_stream, schema.promises_response) == (stream, response)
-
-
-def test_how_parameters_are_read_from_a_form() -> None:
-    def run_api(
-        files: str,
-        upload: UploadFile,
-        uploads: Annotated[list[UploadFile] | None, "x"],
-        text: str,
-        number: int | None,
-        names: list[str],
-        pair: tuple[int, int],
-        unique: set[str],
-        many: Iterable[str],
-        choice: Literal["a"],
-        mapping: dict[str, int] | None,
-        model: Model,
-        point: Point,
-        row: Row,
-        either: list[str] | Model,
-        anything: Any,
-        **rest: Any,
-    ) -> Any: ...
-
-    def field(kind: FormKind, is_list: bool = False, is_optional: bool = False) -> FormField:
-        return FormField(kind, is_list, is_optional)
-
-    schema = schema_of(run_api)
-
-    assert schema.takes_files
-    assert schema.form == {
-        "files": field(FormKind.FILE),
-        "upload": field(FormKind.FILE),
-        "uploads": field(FormKind.FILE, is_list=True, is_optional=True),
-        "text": field(FormKind.TEXT),
-        "number": field(FormKind.TEXT, is_optional=True),
-        "names": field(FormKind.LIST, is_list=True),
-        "pair": field(FormKind.LIST, is_list=True),
-        "unique": field(FormKind.LIST, is_list=True),
-        "many": field(FormKind.LIST, is_list=True),
-        "choice": field(FormKind.TEXT),
-        "mapping": field(FormKind.OBJECT, is_optional=True),
-        "model": field(FormKind.OBJECT),
-        "point": field(FormKind.OBJECT),
-        "row": field(FormKind.OBJECT),
-        "either": field(FormKind.LIST, is_list=True),
-        "anything": field(FormKind.TEXT),
-    }
-    assert not schema_of(plain).takes_files
+        schema_of(returning(Any)).dump_result([value])
 
 
 def test_upstreams_functions_make_the_same_models() -> None:
@@ -475,7 +403,7 @@ def test_upstreams_functions_make_the_same_models() -> None:
     ids=["none", "response", "union"],
 )
 def test_upstreams_function_finds_the_response_class(annotation: Any, expected: Any) -> None:
-    assert get_response_class_from_callable(_returning(annotation)) is expected
+    assert get_response_class_from_callable(returning(annotation)) is expected
 
 
 def test_annotations_may_name_what_follows_in_the_module(app: Hayhooks) -> None:
@@ -492,7 +420,7 @@ def test_annotations_that_name_nothing_are_refused_at_deploy(app: Hayhooks, sign
         app.deploy("items", {"pipeline_wrapper.py": wrapper_source(f"def run_api{signature}: return a")})
 
 
-def _returning(annotation: Any) -> Callable[..., Any]:
+def returning(annotation: Any) -> Callable[..., Any]:
     def run_api() -> None: ...
 
     run_api.__annotations__["return"] = annotation
