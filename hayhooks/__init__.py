@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hayhooks.client import Client as Client
     from hayhooks.events import PipelineEvent as PipelineEvent
     from hayhooks.logger import log as log
+    from hayhooks.open_webui import create_source_events as create_source_events
     from hayhooks.pipelines.coercion import coerce_pipeline_inputs as coerce_pipeline_inputs
     from hayhooks.pipelines.messages import chat_messages_from_openai as chat_messages_from_openai
     from hayhooks.pipelines.messages import chat_messages_from_openai_response as chat_messages_from_openai_response
@@ -70,6 +71,7 @@ _HOMES = {
     "chat_messages_from_openai_response": "hayhooks.pipelines.messages",
     "coerce_pipeline_inputs": "hayhooks.pipelines.coercion",
     "create_app": "hayhooks.app",
+    "create_source_events": "hayhooks.open_webui",
     "default_on_pipeline_end": "hayhooks.callbacks",
     "default_on_tool_call_end": "hayhooks.callbacks",
     "default_on_tool_call_start": "hayhooks.callbacks",

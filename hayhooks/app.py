@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import tempfile
 import threading
+import uuid
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -33,7 +36,13 @@ from hayhooks.http.run import RunEndpoint
 from hayhooks.http.status import status_routes
 from hayhooks.logger import configure
 from hayhooks.openai.chat import ChatEndpoint
+from hayhooks.openai.embeddings import EmbeddingsEndpoint
+from hayhooks.openai.file_store import FileStore
+from hayhooks.openai.files import FilesEndpoint, file_routes
 from hayhooks.openai.models import model_routes
+from hayhooks.openai.response_routes import response_routes
+from hayhooks.openai.response_store import ResponseStore
+from hayhooks.openai.responses import ResponsesEndpoint
 from hayhooks.pipelines.runner import Runner
 from hayhooks.pipelines.threads import WorkerThreads
 from hayhooks.publisher import Publisher
@@ -81,7 +90,9 @@ class Hayhooks(Starlette):
             streaming_components=self.settings.streaming_components,
         )
         self.pipelines = PipelineRouter(self._make_routes)
+        self.responses = ResponseStore(limit=self.settings.responses_kept, lifetime=self.settings.responses_lifetime)
         self.store = self._make_store(pipelines_dir)
+        self.files = FileStore(self._files_directory())
         self._publisher = Publisher(self.pipelines, self.store, self.settings, is_taken=self._is_taken)
         self._start_lock = threading.Lock()
         self._is_started = False
@@ -132,6 +143,7 @@ class Hayhooks(Starlette):
         try:
             yield
         finally:
+            await self.responses.close()
             await self.threads.run(self._publisher.end_all)
             self.threads.close()
             self.runner.threads.close()
@@ -170,12 +182,26 @@ class Hayhooks(Starlette):
             revisions_kept=self.settings.revisions_kept,
         )
 
+    def _files_directory(self) -> Path:
+        """Return where uploads are kept: beside the revisions, or in a directory that ends with this object."""
+        if self.store is not None:
+            return self.store.directory / ".hayhooks" / "files"
+        directory = Path(tempfile.gettempdir(), f"hayhooks-files-{uuid.uuid4().hex}")
+        weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
+        return directory
+
     def _system_routes(self, admin: bool) -> list[BaseRoute]:
         chat = ChatEndpoint(self.runner, self.pipelines)
+        embeddings = EmbeddingsEndpoint(self.runner, self.pipelines)
+        files = FilesEndpoint(self.runner, self.pipelines, self.files, largest=self.settings.max_upload_size)
         return [
             *status_routes(self),
             Route("/v1/chat/completions", chat, methods=["POST"], name="openai_chat_completions"),
             Route("/chat/completions", chat, methods=["POST"], name="openai_chat_completions_alias"),
+            Route("/v1/embeddings", embeddings, methods=["POST"], name="openai_embeddings"),
+            Route("/embeddings", embeddings, methods=["POST"], name="openai_embeddings_alias"),
+            *file_routes(files),
+            *response_routes(ResponsesEndpoint(self.runner, self.pipelines, self.responses), self.responses),
             *model_routes(self),
             *(deploy_routes(self) if admin else ()),
         ]

@@ -6,6 +6,9 @@
     ├── PipelineExists                 409  the name is taken
     ├── MethodNotImplemented           501  the wrapper lacks the method for this endpoint
     ├── PipelineRunError               500  the user's code failed while running
+    │   ├── ProviderRateLimited        429  because a model's provider refused more requests
+    │   ├── ProviderUnavailable        502  because the provider could not be reached, or failed
+    │   └── ProviderTimedOut           504  because the provider did not answer in time
     ├── PipelineFilesError             500  the source could not be written
     │   └── PipelinePathError          422  a pipeline name or a file path that is refused
     ├── PipelineModuleLoadError        422  the wrapper's module could not be imported
@@ -64,6 +67,27 @@ class PipelineRunError(HayhooksError):
     """The user's code raised while it ran; the original is `__cause__`."""
 
     code = "pipeline_failed"
+
+
+class ProviderRateLimited(PipelineRunError):
+    """A model's provider refused more requests."""
+
+    status_code = 429
+    code = "rate_limit_exceeded"
+
+
+class ProviderUnavailable(PipelineRunError):
+    """A model's provider could not be reached, or failed."""
+
+    status_code = 502
+    code = "provider_unavailable"
+
+
+class ProviderTimedOut(PipelineRunError):
+    """A model's provider did not answer in time."""
+
+    status_code = 504
+    code = "provider_timeout"
 
 
 class PipelineFilesError(HayhooksError):

@@ -30,7 +30,7 @@ class BasePipelineWrapper(ABC):
     """A pipeline and the methods that serve it.
 
     `setup()` is called once per deploy, in a worker thread. Implement at least one of
-    `run_api`, `run_chat_completion` and `run_response`, each plain or async; where both
+    `run_api`, `run_chat_completion`, `run_response` and `run_embedding`, each plain or async; where both
     exist the async one is used. A plain method runs in a worker thread.
 
     >>> class PipelineWrapper(BasePipelineWrapper):
@@ -81,6 +81,12 @@ class BasePipelineWrapper(ABC):
 
     async def run_response_async(self, model: str, input_items: list[dict[str, Any]], body: dict[str, Any]) -> Any:
         raise NotImplementedError("run_response_async is not implemented")
+
+    def run_embedding(self, model: str, input: list[Any], body: dict[str, Any]) -> Any:
+        raise NotImplementedError("run_embedding is not implemented")
+
+    async def run_embedding_async(self, model: str, input: list[Any], body: dict[str, Any]) -> Any:
+        raise NotImplementedError("run_embedding_async is not implemented")
 
     def run_file_upload(self, filename: str, content_type: str, content: bytes, purpose: str) -> Any:
         raise NotImplementedError("run_file_upload is not implemented")

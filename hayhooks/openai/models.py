@@ -9,10 +9,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from hayhooks.deploy.deployment import Deployment
 from hayhooks.http.answers import JSONAnswer
+from hayhooks.openai.endpoint import ModelNotFound, UnsupportedParameter
+from hayhooks.openai.errors import answers_errors
 
 if TYPE_CHECKING:
     from hayhooks.app import Hayhooks
+
+
+CAPABILITIES = {
+    "run_chat_completion": "chat",
+    "run_response": "responses",
+    "run_embedding": "embeddings",
+    "run_file_upload": "files",
+    "run_api": "run",
+}
+"""What an endpoint that needs a method is called in `capabilities` and in `?capability=`."""
 
 
 class Message(BaseModel):
@@ -76,16 +89,36 @@ class ModelsResponse(BaseModel):
 
 
 def model_routes(app: Hayhooks) -> list[Route]:
-    """Return the routes that list the pipelines."""
+    """Return the routes that list and describe the pipelines as models."""
 
+    @answers_errors
     async def list_models(request: Request) -> Response:
-        models = [
-            ModelObject(id=deployment.name, name=deployment.name, created=int(deployment.created))
-            for deployment in app.deployments.values()
-        ]
-        return JSONAnswer(ModelsResponse(data=models))
+        capability = request.query_params.get("capability")
+        if capability is not None and capability not in CAPABILITIES.values():
+            known = ", ".join(CAPABILITIES.values())
+            raise UnsupportedParameter("capability", f"'capability' must be one of {known}, not {capability!r}")
+        models = [_model(deployment) for deployment in app.deployments.values()]
+        return JSONAnswer(
+            {"data": [model for model in models if capability in (None, *model["capabilities"])], "object": "list"}
+        )
+
+    @answers_errors
+    async def retrieve_model(request: Request) -> Response:
+        name = request.path_params["model"]
+        if name not in app.deployments:
+            raise ModelNotFound(name)
+        return JSONAnswer(_model(app.deployments[name]))
 
     return [
         Route("/v1/models", list_models, methods=["GET"], name="openai_models"),
         Route("/models", list_models, methods=["GET"], name="openai_models_alias"),
+        Route("/v1/models/{model}", retrieve_model, methods=["GET"], name="openai_models_retrieve"),
+        Route("/models/{model}", retrieve_model, methods=["GET"], name="openai_models_retrieve_alias"),
     ]
+
+
+def _model(deployment: Deployment) -> dict[str, Any]:
+    """Return a pipeline as a model; `capabilities` is ours, and says which endpoints it answers."""
+    model = ModelObject(id=deployment.name, name=deployment.name, created=int(deployment.created))
+    capabilities = [word for method, word in CAPABILITIES.items() if method in deployment.methods]
+    return {**model.model_dump(), "capabilities": capabilities}

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from hayhooks.http.answers import dump_json
 from hayhooks.openai.deltas import Delta
 
 DONE = b"data: [DONE]\n\n"
@@ -16,31 +17,47 @@ class ChatFrames:
 
     def __init__(self, *, id: str, created: int, model: str) -> None:
         head = to_json({"id": id, "object": "chat.completion.chunk", "created": created, "model": model})
-        self._prefix = b"data: " + head[:-1] + b',"choices":[{"index":0,"delta":{'
+        self._head = b"data: " + head[:-1]
+        self._prefix = self._head + b',"choices":[{"index":0,"delta":{'
         self._suffix = b'},"finish_reason":null}]}\n\n'
         self._text_prefix = self._prefix + b'"content":'
         self._has_role = False
         self._finish_reason: str | None = None
+        self._default_reason = "stop"
 
     def frames(self, delta: Delta) -> bytes:
         """Return the frames of a delta; nothing for an empty one."""
         if delta.finish_reason:
             self._finish_reason = delta.finish_reason
         if delta.event is not None:
-            return self._prefix + self._suffix[:-3] + b',"event":' + to_json(delta.event, fallback=str) + b"}\n\n"
-        if delta.content:
-            if self._has_role:
-                return self._text_prefix + to_json(delta.content) + self._suffix
-            return self._frame({"content": delta.content})
+            return self._event_frame(delta)
+        frames = b""
         if delta.reasoning:
-            return self._frame({"content": None, "reasoning_content": delta.reasoning})
-        return self._frame({"content": None, "tool_calls": delta.tool_calls}) if delta.tool_calls else b""
+            frames += self._frame({"content": None, "reasoning_content": delta.reasoning})
+        if delta.content and self._has_role:
+            frames += self._text_prefix + to_json(delta.content) + self._suffix
+        elif delta.content:
+            frames += self._frame({"content": delta.content})
+        if delta.tool_calls:
+            self._default_reason = "tool_calls"
+            frames += self._frame({"content": None, "tool_calls": delta.tool_calls})
+        return frames
 
-    def end(self) -> bytes:
-        """Return the last chunk, the only one with a finish reason, and the end marker."""
+    def end(self, usage: dict[str, Any] | None = None) -> bytes:
+        """Return the last chunk, the only one with a finish reason, then the usage, then the end marker."""
         members = self._members({"content": ""})
-        reason = to_json(self._finish_reason or "stop")
-        return self._prefix + members + b'},"finish_reason":' + reason + b"}]}\n\n" + DONE
+        reason = to_json(self._finish_reason or self._default_reason)
+        last = self._prefix + members + b'},"finish_reason":' + reason + b"}]}\n\n"
+        return last + self._usage_frame(usage) + DONE
+
+    def _event_frame(self, delta: Delta) -> bytes:
+        """Return a whole chunk that carries an event: clients that know no events must not stumble."""
+        annotations = [chat_annotation(annotation) for annotation in delta.annotations]
+        members = to_json({"annotations": annotations})[1:-1] if annotations else b""
+        return self._prefix + members + self._suffix[:-3] + b',"event":' + dump_json(delta.event) + b"}\n\n"
+
+    def _usage_frame(self, usage: dict[str, Any] | None) -> bytes:
+        return self._head + b',"choices":[],"usage":' + to_json(usage) + b"}\n\n" if usage else b""
 
     def _frame(self, delta: dict[str, Any]) -> bytes:
         return self._prefix + self._members(delta) + self._suffix
@@ -60,18 +77,20 @@ class ChatCollector:
         self._content: list[str] = []
         self._reasoning: list[str] = []
         self._tool_calls: dict[int, dict[str, Any]] = {}
-        self._finish_reason = "stop"
+        self._annotations: list[dict[str, Any]] = []
+        self._finish_reason: str | None = None
 
     def add(self, delta: Delta) -> None:
-        """Take the next delta; events have no place in a message and are dropped."""
+        """Take the next delta; events have no place in a message, only their citations have."""
+        self._annotations += map(chat_annotation, delta.annotations)
         self._content.append(delta.content)
         self._reasoning.append(delta.reasoning)
         self._finish_reason = delta.finish_reason or self._finish_reason
         for part in delta.tool_calls:
             self._add_tool_call(part)
 
-    def completion(self, *, id: str, created: int, model: str) -> dict[str, Any]:
-        """Return the chat completion (contract 5.2)."""
+    def completion(self, *, id: str, created: int, model: str, usage: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the chat completion, its keys in the order of contract 5.2."""
         calls = [self._tool_calls[index] for index in sorted(self._tool_calls)]
         content = "".join(self._content)
         message = {
@@ -81,7 +100,24 @@ class ChatCollector:
             "tool_calls": calls or None,
             "refusal": None,
         }
-        return chat_completion(id=id, created=created, model=model, message=message, reason=self._finish_reason)
+        if self._annotations:
+            message["annotations"] = self._annotations
+        choice = {
+            "index": 0,
+            "delta": None,
+            "finish_reason": self._finish_reason or ("tool_calls" if calls else "stop"),
+            "logprobs": None,
+            "message": message,
+        }
+        return {
+            "id": id,
+            "object": "chat.completion",
+            "created": created,
+            "model": model,
+            "choices": [choice],
+            "usage": usage,
+            "system_fingerprint": None,
+        }
 
     def _add_tool_call(self, part: dict[str, Any]) -> None:
         call = self._tool_calls.setdefault(
@@ -93,16 +129,7 @@ class ChatCollector:
         call["function"]["arguments"] += function.get("arguments") or ""
 
 
-def chat_completion(
-    *, id: str, created: int, model: str, message: dict[str, Any], reason: str = "stop"
-) -> dict[str, Any]:
-    """Return a chat completion with one choice, its keys in the order of the contract."""
-    return {
-        "id": id,
-        "object": "chat.completion",
-        "created": created,
-        "model": model,
-        "choices": [{"index": 0, "delta": None, "finish_reason": reason, "logprobs": None, "message": message}],
-        "usage": None,
-        "system_fingerprint": None,
-    }
+def chat_annotation(annotation: dict[str, Any]) -> dict[str, Any]:
+    """Return a citation of the Responses API as chat completions nest it."""
+    kind = annotation["type"]
+    return {"type": kind, kind: {key: value for key, value in annotation.items() if key != "type"}}

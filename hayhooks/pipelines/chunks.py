@@ -44,11 +44,11 @@ class ChunkCallbacks:
         yield chunk
 
     def end(self, result: Any) -> Iterator[Any]:
-        """Yield the last chunk, if `on_pipeline_end` makes one."""
+        """Yield what `on_pipeline_end` returns: events as they are, a text as the last chunk."""
         from haystack.dataclasses import StreamingChunk  # loaded by the run that has just ended
 
-        for content in _called(self.on_pipeline_end, result):
-            yield StreamingChunk(content=content)
+        for item in _called(self.on_pipeline_end, result):
+            yield item if hasattr(item, "to_event_dict") else StreamingChunk(content=item)
 
 
 def _called(callback: Callback | None, *arguments: Any) -> Iterator[Any]:

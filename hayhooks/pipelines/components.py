@@ -82,6 +82,13 @@ def select_streaming_components(
     return [(component, name) for component, name in capable if name in wanted]
 
 
+def streams_async(pipeline: Any) -> bool:
+    """Tell whether something of a pipeline or agent can stream on the event loop."""
+    if is_agent(pipeline):
+        return streams_on_loop(pipeline)
+    return any(streams_on_loop(component) for component, _ in find_all_streaming_components(pipeline))
+
+
 def ensure_async_support(pipeline: Any) -> None:
     """Raise `ValueError` when a component that streams cannot run on the event loop."""
     for component, name in find_all_streaming_components(pipeline):

@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 from hayhooks.errors import PipelineWrapperError
 from hayhooks.wrapper import BasePipelineWrapper, is_implemented
 
-RUN_METHODS = ("run_api", "run_chat_completion", "run_response", "run_file_upload")
+RUN_METHODS = ("run_api", "run_chat_completion", "run_response", "run_embedding", "run_file_upload")
 """The methods that an endpoint calls, each with an async twin `<name>_async`."""
 
 
@@ -55,7 +55,7 @@ def find_run_methods(wrapper: BasePipelineWrapper) -> dict[str, RunMethod]:
     if not found.keys() - {"run_file_upload"}:
         raise PipelineWrapperError(
             "At least one of run_api, run_api_async, run_chat_completion, run_chat_completion_async, "
-            "run_response, run_response_async must be implemented"
+            "run_response, run_response_async, run_embedding, run_embedding_async must be implemented"
         )
     return found
 

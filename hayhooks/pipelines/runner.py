@@ -9,15 +9,28 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 
-from hayhooks.errors import HayhooksError, PipelineRunError
+from hayhooks.errors import (
+    HayhooksError,
+    PipelineRunError,
+    ProviderRateLimited,
+    ProviderTimedOut,
+    ProviderUnavailable,
+)
 from hayhooks.logger import log, request_id
 from hayhooks.pipelines.calls import as_stream, call
+from hayhooks.pipelines.causes import find_provider_failure
 from hayhooks.pipelines.channel import StreamClosed
+from hayhooks.pipelines.invocations import default_streaming_components
 from hayhooks.pipelines.methods import RunMethod
 from hayhooks.pipelines.sse import SSEStream
-from hayhooks.pipelines.streaming import default_streaming_components
 from hayhooks.pipelines.threads import WorkerThreads
 from hayhooks.pipelines.usage import Usage
+
+_REASONS: dict[type[PipelineRunError], str] = {
+    ProviderRateLimited: ": the model's provider refuses more requests at the moment",
+    ProviderUnavailable: ": the model's provider could not be reached, or failed",
+    ProviderTimedOut: ": the model's provider did not answer in time",
+}
 
 
 class Runner:
@@ -57,6 +70,14 @@ class Runner:
             )
         return result
 
+    def stream_of(self, value: Any) -> RunStream:
+        """Return a whole value as a stream of one chunk."""
+
+        async def once() -> AsyncIterator[Any]:
+            yield value
+
+        return RunStream(once(), is_sse=True, translate=self.translate, ended=lambda: None)
+
     def translate(self, error: BaseException) -> BaseException:
         """Return what a client is told of an error in user code; the rest goes to the log."""
         if isinstance(error, HTTPException | HayhooksError) or _is_cancellation(error):
@@ -64,11 +85,13 @@ class Runner:
         if not isinstance(error, Exception | SystemExit | StreamClosed | asyncio.CancelledError):
             return error
         log.opt(exception=error).error("Pipeline execution failed: {}", type(error).__name__)
+        kind = find_provider_failure(error) or PipelineRunError
         if self.show_tracebacks:
             trace = "".join(traceback.format_exception(error))
-            return PipelineRunError(f"Pipeline execution failed: {error}\n{trace}")
+            return kind(f"Pipeline execution failed: {error}\n{trace}")
+        reason = _REASONS.get(kind, "")
         current = request_id.get()
-        return PipelineRunError("Pipeline execution failed" + (f" (request id {current})" if current else ""))
+        return kind(f"Pipeline execution failed{reason}" + (f" (request id {current})" if current else ""))
 
 
 class RunStream:
@@ -115,6 +138,15 @@ class RunStream:
         if self._ready is None:
             return [first]
         return [first, *self._ready()]
+
+    async def items(self) -> AsyncIterator[Any]:
+        """Yield all chunks one by one, then close the stream, also after a failure."""
+        try:
+            while batch := await self.batch():
+                for item in batch:
+                    yield item
+        finally:
+            await self.aclose()
 
     async def aclose(self) -> None:
         """End the run, at its next chunk where it is in a thread. Closing twice does nothing."""

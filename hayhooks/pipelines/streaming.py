@@ -12,23 +12,14 @@ import asyncio
 import threading
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextvars import ContextVar, copy_context
-from functools import partial
 from typing import Any
 
+from hayhooks.pipelines.abandoned import close_connections
 from hayhooks.pipelines.channel import Channel, StreamClosed
 from hayhooks.pipelines.chunks import ChunkCallbacks
-from hayhooks.pipelines.components import (
-    ensure_async_support,
-    find_all_streaming_components,
-    is_agent,
-    nest_arguments,
-    select_streaming_components,
-    streams_on_loop,
-)
+from hayhooks.pipelines.components import ensure_async_support, is_agent, streams_async
 from hayhooks.pipelines.external import EventQueue, joined
-
-default_streaming_components: ContextVar[str] = ContextVar("hayhooks_streaming_components", default="")
-"""The setting HAYHOOKS_STREAMING_COMPONENTS of the server that runs the current request."""
+from hayhooks.pipelines.invocations import async_run, plain_run, with_callback
 
 _current_emitter: ContextVar[_Emitter] = ContextVar("hayhooks_emitter")
 
@@ -56,9 +47,9 @@ def streaming_generator(
     `streaming_components` names the components that stream, "all", or None for the last one.
     Raises `ValueError` when the pipeline is none, or has no component that streams.
     """
-    arguments = _with_callbacks(pipeline, pipeline_run_args, streaming_components, is_async=False)
+    arguments = with_callback(pipeline, pipeline_run_args, streaming_components, plain=emit)
     return PipelineStream(
-        _plain_run(pipeline, arguments, include_outputs_from),
+        plain_run(pipeline, arguments, include_outputs_from),
         callbacks=ChunkCallbacks(on_tool_call_start, on_tool_call_end, on_reasoning, on_pipeline_end),
         external_event_queue=external_event_queue,
     )
@@ -86,11 +77,13 @@ def async_streaming_generator(
     the run goes on to its end when the stream is closed.
     """
     callbacks = ChunkCallbacks(on_tool_call_start, on_tool_call_end, on_reasoning, on_pipeline_end)
-    runs_async = _runs_async(pipeline)
+    runs_async = streams_async(pipeline)
     if not allow_sync_streaming_callbacks and not is_agent(pipeline):
         ensure_async_support(pipeline)
-    arguments = _with_callbacks(pipeline, pipeline_run_args, streaming_components, is_async=runs_async)
-    run = _async_run if runs_async else _plain_run
+    arguments = with_callback(
+        pipeline, pipeline_run_args, streaming_components, plain=emit, on_loop=emit_async if runs_async else emit
+    )
+    run = async_run if runs_async else plain_run
     return PipelineStream(
         run(pipeline, arguments, include_outputs_from),
         is_async=runs_async,
@@ -218,8 +211,8 @@ class _Emitter:
             with joined(self._external, self._put_external, loop=loop):
                 result = self._run()
             self._put_last(result)
-        except StreamClosed:
-            pass
+        except StreamClosed as closed:
+            close_connections(closed)
         except BaseException as exc:
             error = exc
         self.channel.finish(error)
@@ -250,40 +243,3 @@ class _Emitter:
         for item in items:
             if not (self.is_shielded and self.channel.is_closed):
                 put(item)
-
-
-def _with_callbacks(
-    pipeline: Any, arguments: Mapping[str, Any] | None, chosen: str | Sequence[str] | None, *, is_async: bool
-) -> dict[str, Any]:
-    """Return a copy of the run arguments that also hands the streaming callbacks to the components."""
-    if is_agent(pipeline):
-        return {**(arguments or {}), "streaming_callback": emit_async if is_async else emit}
-    components = select_streaming_components(pipeline, chosen, default=default_streaming_components.get())
-    nested = nest_arguments(pipeline, arguments or {})
-    for component, name in components:
-        callback = emit_async if is_async and streams_on_loop(component) else emit
-        nested.setdefault(name, {})["streaming_callback"] = callback
-    return nested
-
-
-def _runs_async(pipeline: Any) -> bool:
-    """Tell whether something of the pipeline can stream on the event loop."""
-    if is_agent(pipeline):
-        return streams_on_loop(pipeline)
-    return any(streams_on_loop(component) for component, _ in find_all_streaming_components(pipeline))
-
-
-def _plain_run(pipeline: Any, arguments: dict[str, Any], outputs: set[str] | None) -> Callable[[], Any]:
-    if is_agent(pipeline):
-        return partial(pipeline.run, **arguments)
-    return partial(pipeline.run, data=arguments, **_outputs(outputs))
-
-
-def _async_run(pipeline: Any, arguments: dict[str, Any], outputs: set[str] | None) -> Callable[[], Any]:
-    if is_agent(pipeline):
-        return partial(pipeline.run_async, **arguments)
-    return partial(pipeline.run_async, data=arguments, **_outputs(outputs))
-
-
-def _outputs(names: set[str] | None) -> dict[str, set[str]]:
-    return {} if names is None else {"include_outputs_from": set(names)}

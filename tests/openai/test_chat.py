@@ -286,6 +286,12 @@ def test_http_exception_of_a_wrapper_is_the_answer(
     assert response.headers["x-why"] == "because"
 
 
+def test_message_of_haystack_is_its_text(app: Hayhooks, client: TestClient) -> None:
+    app.deploy("p", Says(lambda **_: ChatMessage.from_assistant("a")))
+
+    assert ask(client).json()["choices"][0]["message"]["content"] == "a"
+
+
 @pytest.mark.parametrize(
     "result",
     [
@@ -293,7 +299,6 @@ def test_http_exception_of_a_wrapper_is_the_answer(
         pytest.param(None, id="none"),
         pytest.param(["a"], id="list"),
         pytest.param(5, id="number"),
-        pytest.param(ChatMessage.from_assistant("a"), id="chat-message"),
     ],
 )
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])

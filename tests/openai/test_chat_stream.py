@@ -111,9 +111,10 @@ REASONING = StreamingChunk("", index=0, reasoning=ReasoningContent("why"))
             REASONING, [chunk({**ROLE, "content": None, "reasoning_content": "why"}), STOP], id="reasoning-chunk"
         ),
         pytest.param(
-            type("Item", (), {"reasoning": "why", "content": "dropped", "finish_reason": "length"})(),
+            type("Item", (), {"reasoning": "why", "content": "so", "finish_reason": "length"})(),
             [
                 chunk({**ROLE, "content": None, "reasoning_content": "why"}),
+                chunk({"content": "so"}),
                 chunk({"content": ""}, reason="length"),
             ],
             id="reasoning-before-content",

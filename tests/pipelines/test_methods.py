@@ -17,7 +17,7 @@ from tests.conftest import wrapper_source
 
 NOTHING_TO_RUN = (
     "At least one of run_api, run_api_async, run_chat_completion, run_chat_completion_async, "
-    "run_response, run_response_async must be implemented"
+    "run_response, run_response_async, run_embedding, run_embedding_async must be implemented"
 )
 
 

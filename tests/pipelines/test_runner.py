@@ -10,9 +10,9 @@ from starlette.exceptions import HTTPException
 from hayhooks import SSEStream
 from hayhooks.errors import PipelineNotFound, PipelineRunError
 from hayhooks.logger import log, request_id
+from hayhooks.pipelines.invocations import default_streaming_components
 from hayhooks.pipelines.methods import inspect_method
 from hayhooks.pipelines.runner import Runner, RunStream
-from hayhooks.pipelines.streaming import default_streaming_components
 from hayhooks.pipelines.threads import WorkerThreads
 from hayhooks.pipelines.usage import Usage
 from tests.pipelines.generators import wait_until_async

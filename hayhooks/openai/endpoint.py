@@ -1,0 +1,81 @@
+"""What the endpoints that run a model have in common: finding it, running it, answering errors."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
+
+from hayhooks.deploy.deployment import Deployment
+from hayhooks.errors import HayhooksError, MethodNotImplemented, PipelineNotFound
+from hayhooks.http.router import PipelineRouter
+from hayhooks.openai.errors import openai_error
+from hayhooks.pipelines.methods import RunMethod
+from hayhooks.pipelines.runner import Runner
+
+
+class ModelNotFound(PipelineNotFound):
+    """No pipeline has the name that the request gives as `model`."""
+
+    def __init__(self, name: str) -> None:
+        HayhooksError.__init__(self, f"Pipeline '{name}' not found or not a pipeline wrapper")
+
+
+class UnsupportedParameter(HayhooksError):
+    """A parameter of OpenAI's API that a pipeline cannot honour."""
+
+    status_code = 400
+    code = "unsupported_parameter"
+
+    def __init__(self, parameter: str, text: str) -> None:
+        super().__init__(text)
+        self.parameter = parameter
+
+
+class ModelEndpoint(ABC):
+    """Answers with the pipeline that `model` names, or always with one and the same."""
+
+    method = ""
+    """The run method that answers."""
+    noun = ""
+    """What the endpoint is called in errors."""
+
+    def __init__(self, runner: Runner, pipelines: PipelineRouter, *, deployment: Deployment | None = None) -> None:
+        self.runner = runner
+        self.pipelines = pipelines
+        self.deployment = deployment
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self.answer(scope, receive, send)
+        except (HayhooksError, HTTPException) as exc:
+            await openai_error(exc)(scope, receive, send)
+
+    @abstractmethod
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; errors are answered by `__call__`."""
+
+    def find(self, name: str) -> Deployment:
+        """Return the deployment for a model. Raises `ModelNotFound`."""
+        deployment = self.deployment or self.pipelines.deployments.get(name)
+        if deployment is None:
+            raise ModelNotFound(name)
+        return deployment
+
+    def require(self, deployment: Deployment) -> RunMethod:
+        """Return the method of a deployment that answers. Raises `MethodNotImplemented`."""
+        method = deployment.methods.get(self.method)
+        if method is None:
+            raise MethodNotImplemented(f"{self.noun} endpoint not implemented for this model")
+        return method
+
+    async def run(self, deployment: Deployment, arguments: Mapping[str, Any], scope: Scope) -> Any:
+        """Run the method with the arguments. Raises `MethodNotImplemented` and as `Runner.run()`."""
+        method = self.require(deployment)
+        if method.takes_headers:
+            arguments = {**arguments, "headers": Headers(scope=scope)}
+        return await self.runner.run(deployment.usage, method, arguments)

@@ -1,0 +1,115 @@
+"""The files that clients upload where no pipeline takes them: on disk, each with its facts beside it."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import uuid
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from hayhooks.errors import HayhooksError
+
+
+class FileNotKept(HayhooksError):
+    """No uploaded file of this id is kept."""
+
+    status_code = 404
+    code = "file_not_found"
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"No such File object: {id}")
+
+
+class FileObject(BaseModel):
+    """OpenAI's file object, the keys in the order of contract 5.5."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str = Field(min_length=1)
+    object: str = "file"
+    bytes: int
+    created_at: int
+    filename: str | None = None
+    purpose: str
+    status: str = "processed"
+
+
+class FileStore:
+    """A directory of uploads: for each a file with the content, and a `.json` with its file object.
+
+    Both are named by a hash of the id, which comes from a URL or from a wrapper: whatever it
+    is, it leads nowhere else. All methods block, and raise `OSError`.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def add(self, content: BinaryIO, *, filename: str, content_type: str, purpose: str) -> FileObject:
+        """Copy a file here and return its file object."""
+        file_id = f"file-{uuid.uuid4().hex[:24]}"
+        path = self._path(file_id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with path.open("wb") as target:
+                shutil.copyfileobj(content, target, 1 << 20)
+            file = FileObject(
+                id=file_id,
+                bytes=path.stat().st_size,
+                created_at=int(time.time()),
+                filename=filename,
+                purpose=purpose,
+                content_type=content_type,
+            )
+            self.keep(file)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return file
+
+    def keep(self, file: FileObject) -> None:
+        """Note a file object, also of a file whose content a pipeline has taken."""
+        path = self._path(file.id, ".json")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(f".{uuid.uuid4().hex}")
+        draft.write_text(file.model_dump_json(), encoding="utf-8")
+        draft.rename(path)
+
+    def list(self) -> list[FileObject]:
+        """Return all file objects, newest first."""
+        found = [file for path in self.directory.glob("*.json") if (file := _read(path)) is not None]
+        return sorted(found, key=lambda file: (file.created_at, file.id), reverse=True)
+
+    def get(self, id: str) -> FileObject:
+        """Return a file object. Raises `FileNotKept`."""
+        file = _read(self._path(id, ".json"))
+        if file is None:
+            raise FileNotKept(id)
+        return file
+
+    def content_path(self, id: str) -> Path:
+        """Return where the content stands. Raises `FileNotKept`, also when a pipeline has taken it."""
+        path = self._path(id)
+        if not path.is_file():
+            raise FileNotKept(id)
+        return path
+
+    def remove(self, id: str) -> None:
+        """Delete a file. Raises `FileNotKept`."""
+        self.get(id)
+        self._path(id, ".json").unlink(missing_ok=True)
+        self._path(id).unlink(missing_ok=True)
+
+    def _path(self, id: str, suffix: str = "") -> Path:
+        return self.directory / (sha256(id.encode("utf-8", "replace")).hexdigest() + suffix)
+
+
+def _read(path: Path) -> FileObject | None:
+    """Return what a file says; None when it is gone, perhaps since it was listed."""
+    try:
+        return FileObject.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None

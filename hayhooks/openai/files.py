@@ -1,0 +1,164 @@
+"""`/v1/files`: upload, list, retrieve, content, delete (contract 5.5)."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import Message, Receive
+
+from hayhooks.deploy.deployment import Deployment
+from hayhooks.errors import MethodNotImplemented, PipelineFilesError, PipelineRunError
+from hayhooks.http.answers import JSONAnswer
+from hayhooks.http.bodies import InvalidRequest
+from hayhooks.http.router import PipelineRouter
+from hayhooks.openai.endpoint import ModelNotFound
+from hayhooks.openai.errors import answers_errors
+from hayhooks.openai.file_store import FileObject, FileStore
+from hayhooks.openai.pages import page
+from hayhooks.pipelines.runner import Runner, RunStream
+
+_MOST_LISTED = 10_000
+
+
+class FilesEndpoint:
+    """Takes uploads to the pipeline that wants them, or keeps them."""
+
+    def __init__(self, runner: Runner, pipelines: PipelineRouter, files: FileStore, *, largest: int) -> None:
+        self.runner = runner
+        self.pipelines = pipelines
+        self.files = files
+        self.largest = largest
+
+    async def upload(self, request: Request) -> Response:
+        """Answer `POST /v1/files`."""
+        self._check_size(request)
+        async with Request(request.scope, _limited(request.receive, self.largest)).form() as form:
+            file, purpose = form.get("file"), form.get("purpose")
+            if not isinstance(file, UploadFile) or not isinstance(purpose, str):
+                raise _missing(file, purpose)
+            model = request.query_params.get("model") or form.get("model")
+            deployment = self._target(model if isinstance(model, str) else None)
+            facts = {
+                "filename": file.filename or "upload",
+                "content_type": file.content_type or "application/octet-stream",
+                "purpose": purpose,
+            }
+            try:
+                if deployment is None:
+                    kept = await self.runner.threads.run(partial(self.files.add, file.file, **facts))
+                else:
+                    kept = await self._hand_over(deployment, await file.read(), facts)
+                    await self.runner.threads.run(partial(self.files.keep, kept))
+            except OSError as exc:
+                raise PipelineFilesError(f"The file cannot be kept: {exc.strerror}") from exc
+            return JSONAnswer(kept)
+
+    def _check_size(self, request: Request) -> None:
+        length = request.headers.get("content-length", "0")
+        if length.isdecimal() and int(length) > self.largest:
+            raise HTTPException(413, f"The upload has {length} bytes; {self.largest} are allowed")
+
+    def _target(self, model: str | None) -> Deployment | None:
+        """Return the pipeline that is named, else the only one that takes uploads; None to keep the file here."""
+        deployments = self.pipelines.deployments
+        if model:
+            if model not in deployments:
+                raise ModelNotFound(model)
+            if "run_file_upload" not in deployments[model].methods:
+                raise MethodNotImplemented("Files endpoint not implemented for this model")
+            return deployments[model]
+        takers = [deployment for deployment in deployments.values() if "run_file_upload" in deployment.methods]
+        return takers[0] if len(takers) == 1 else None
+
+    async def _hand_over(self, deployment: Deployment, content: bytes, facts: Mapping[str, str]) -> FileObject:
+        method = deployment.methods["run_file_upload"]
+        # By position, as upstream calls it: wrappers name the parameters as they like.
+        names = inspect.signature(method.func).parameters
+        values = (facts["filename"], facts["content_type"], content, facts["purpose"])
+        result = await self.runner.run(deployment.usage, method, dict(zip(names, values, strict=False)))
+        if isinstance(result, RunStream):
+            await result.aclose()
+        found = result.model_dump() if hasattr(result, "model_dump") else result
+        if not isinstance(found, Mapping):
+            raise PipelineRunError("run_file_upload returned an unsupported type")
+        try:
+            return FileObject.model_validate(dict(found))
+        except ValidationError as exc:
+            keys = ", ".join(str(error["loc"][0]) for error in exc.errors())
+            raise PipelineRunError(f"File upload failed: the result of run_file_upload has no usable {keys}") from None
+
+
+def file_routes(endpoint: FilesEndpoint) -> list[BaseRoute]:
+    """Return the routes of the Files API, below `/v1` and without it."""
+    files, threads = endpoint.files, endpoint.runner.threads
+
+    @answers_errors
+    async def upload(request: Request) -> Response:
+        return await endpoint.upload(request)
+
+    @answers_errors
+    async def list_files(request: Request) -> Response:
+        purpose = request.query_params.get("purpose")
+        found = await threads.run(files.list)
+        data = [file.model_dump() for file in found if purpose in (None, file.purpose)]
+        return JSONAnswer(page(data, request.query_params, most=_MOST_LISTED, usual=_MOST_LISTED))
+
+    @answers_errors
+    async def retrieve(request: Request) -> Response:
+        return JSONAnswer(await threads.run(partial(files.get, request.path_params["file_id"])))
+
+    @answers_errors
+    async def content(request: Request) -> Response:
+        file = await threads.run(partial(files.get, request.path_params["file_id"]))
+        path = await threads.run(partial(files.content_path, file.id))
+        return FileResponse(path, filename=file.filename, media_type="application/octet-stream")
+
+    @answers_errors
+    async def delete(request: Request) -> Response:
+        file_id = request.path_params["file_id"]
+        await threads.run(partial(files.remove, file_id))
+        return JSONAnswer({"id": file_id, "object": "file", "deleted": True})
+
+    routes: list[BaseRoute] = []
+    for path, suffix in (("/v1/files", ""), ("/files", "_alias")):
+        one = f"{path}/{{file_id}}"
+        routes += [
+            Route(path, upload, methods=["POST"], name=f"openai_files_create{suffix}"),
+            Route(path, list_files, methods=["GET"], name=f"openai_files_list{suffix}"),
+            Route(one, retrieve, methods=["GET"], name=f"openai_files_retrieve{suffix}"),
+            Route(one, delete, methods=["DELETE"], name=f"openai_files_delete{suffix}"),
+            Route(f"{one}/content", content, methods=["GET"], name=f"openai_files_content{suffix}"),
+        ]
+    return routes
+
+
+def _limited(receive: Receive, largest: int) -> Receive:
+    """Receive a body up to a size. Starlette's own limit answers in plain text, which clients cannot read."""
+    received = 0
+
+    async def receive_limited() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > largest:
+            raise HTTPException(413, f"The upload has more than the {largest} bytes that are allowed")
+        return message
+
+    return receive_limited
+
+
+def _missing(file: Any, purpose: Any) -> InvalidRequest:
+    is_right = {"file": isinstance(file, UploadFile), "purpose": isinstance(purpose, str)}
+    wrong = [name for name in is_right if not is_right[name]]
+    return InvalidRequest(
+        [{"type": "missing", "loc": ["body", name], "msg": "Field required", "input": None} for name in wrong]
+    )

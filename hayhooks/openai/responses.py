@@ -1,0 +1,215 @@
+"""`/v1/responses`: create, retrieve, cancel, delete (contract 5.4)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from hayhooks.deploy.deployment import Deployment
+from hayhooks.errors import PipelineRunError
+from hayhooks.http.answers import JSONAnswer, dump_json, send_json
+from hayhooks.http.bodies import parse_body, read_body
+from hayhooks.http.router import PipelineRouter
+from hayhooks.http.streams import send_events
+from hayhooks.openai.deltas import DeltaReader, client_tool_names, is_message
+from hayhooks.openai.endpoint import ModelEndpoint, UnsupportedParameter
+from hayhooks.openai.errors import error_object
+from hayhooks.openai.response_items import new_id
+from hayhooks.openai.response_store import KeptResponse, ResponseNotFound, ResponseStore, with_ids
+from hayhooks.openai.response_wire import ResponseWriter, encode_events, new_response
+from hayhooks.pipelines.runner import Runner, RunStream
+from hayhooks.pipelines.tokens import TokenMeter, token_meter
+
+
+class ResponseRequest(BaseModel):
+    """The body of `POST /v1/responses`; unknown keys are kept and reach the wrapper in `body`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    model: str
+    input: str | list[dict[str, Any]] | None = None
+    instructions: str | None = None
+    stream: bool = False
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: str | dict[str, Any] | None = None
+    top_p: float | None = None
+    top_logprobs: int | None = None
+    temperature: float | None = None
+    max_output_tokens: int | None = None
+    previous_response_id: str | None = None
+    parallel_tool_calls: bool | None = None
+    stream_options: dict[str, Any] | None = None
+    text: dict[str, Any] | None = None
+    reasoning: dict[str, Any] | None = None
+    store: bool | None = None
+    service_tier: str | None = None
+    metadata: dict[str, Any] | None = None
+
+    @property
+    def items(self) -> list[dict[str, Any]]:
+        """The input as items; text is one message of the user."""
+        if isinstance(self.input, str):
+            return [{"type": "message", "role": "user", "content": self.input}]
+        return list(self.input or ())
+
+
+class PreviousResponseNotFound(UnsupportedParameter):
+    """The response that a request goes on from is not kept, or not any more."""
+
+    code = "previous_response_not_found"
+
+    def __init__(self, id: str) -> None:
+        super().__init__("previous_response_id", f"Previous response with id '{id}' not found.")
+
+
+class ResponsesEndpoint(ModelEndpoint):
+    """Creates a response: streamed, whole, or in the background."""
+
+    method = "run_response"
+    noun = "Responses"
+
+    def __init__(self, runner: Runner, pipelines: PipelineRouter, responses: ResponseStore) -> None:
+        super().__init__(runner, pipelines)
+        self.responses = responses
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = parse_body(await read_body(receive), ResponseRequest.model_validate_json)
+        deployment = self.find(request.model)
+        work = _Work(request, self._earlier_items(request))
+        if work.is_background:
+            if request.stream:
+                raise UnsupportedParameter("stream", "A response in the background cannot be streamed")
+            self._begin_in_background(work, deployment, scope)
+            await send_json(send, dump_json(work.kept.response))
+            return
+        result = await self._run(work, deployment, scope)
+        if isinstance(result, Response):
+            await result(scope, receive, send)
+        elif _is_response(result):
+            await JSONAnswer(result)(scope, receive, send)
+        elif request.stream:
+            await self._stream(result, work, scope, receive, send)
+        else:
+            await work.collect(result)
+            self._keep(work)
+            await send_json(send, dump_json(work.kept.response))
+
+    def _earlier_items(self, request: ResponseRequest) -> list[dict[str, Any]]:
+        if request.previous_response_id is None:
+            return []
+        try:
+            return self.responses.get(request.previous_response_id).conversation
+        except ResponseNotFound:
+            raise PreviousResponseNotFound(request.previous_response_id) from None
+
+    async def _run(self, work: _Work, deployment: Deployment, scope: Scope) -> Any:
+        token_meter.set(work.meter)
+        arguments = {"model": work.body["model"], "input_items": work.input_items, "body": work.body}
+        result = await self.run(deployment, arguments, scope)
+        if isinstance(result, str | RunStream | Response) or is_message(result) or _is_response(result):
+            return result
+        raise PipelineRunError("Unsupported response type from run_response")
+
+    async def _stream(self, result: Any, work: _Work, scope: Scope, receive: Receive, send: Send) -> None:
+        def end() -> bytes:
+            events = work.end()
+            self._keep(work)
+            return encode_events(events)
+
+        await send_events(
+            result if isinstance(result, RunStream) else self.runner.stream_of(result),
+            lambda batch: encode_events(event for item in batch for event in work.add(item)),
+            end=end,
+            failed=lambda error: encode_events(work.fail(error)),
+            scope=scope,
+            receive=receive,
+            send=send,
+        )
+
+    def _keep(self, work: _Work) -> None:
+        if work.body["store"] is not False:
+            self.responses.add(work.kept)
+
+    def _begin_in_background(self, work: _Work, deployment: Deployment, scope: Scope) -> None:
+        # An endpoint that is not there is an answer, not a response that fails later.
+        self.require(deployment)
+
+        async def run() -> None:
+            try:
+                result = await self._run(work, deployment, scope)
+                if isinstance(result, Response):
+                    raise PipelineRunError("An HTTP response of a wrapper cannot be kept for later")
+                await work.collect(result)
+            except asyncio.CancelledError:
+                work.writer.cancel()
+            except Exception as exc:
+                work.fail(exc)
+
+        work.kept.task = asyncio.get_running_loop().create_task(run())
+        self.responses.add(work.kept)
+
+
+class _Work:
+    """One response on its way from its request to its end."""
+
+    def __init__(self, request: ResponseRequest, earlier_items: list[dict[str, Any]]) -> None:
+        self.body = request.model_dump()
+        self.meter = TokenMeter(is_asked=True)
+        # A wrapper may change what it gets; what is kept must stay as it is.
+        self.input_items = deepcopy([*earlier_items, *request.items])
+        response = new_response(id=new_id("resp"), created=int(time.time()), body=self.body)
+        self.writer = ResponseWriter(response)
+        self.kept = KeptResponse(response, with_ids(request.items), earlier_items)
+        self._reader = DeltaReader(client_tool_names(self.body), self.meter)
+        self._has_begun = False
+
+    @property
+    def is_background(self) -> bool:
+        """Whether the client wants the answer later."""
+        return self.body.get("background") is True
+
+    def add(self, item: Any) -> list[dict[str, Any]]:
+        """Return the events of a chunk, the first time those of the beginning before them."""
+        return [*self._begin(), *self.writer.add(self._reader.read(item))]
+
+    def end(self) -> list[dict[str, Any]]:
+        """Complete the response and return the last events."""
+        return [*self._begin(), *self.writer.end(self.meter.response_usage())]
+
+    def fail(self, error: Exception) -> list[dict[str, Any]]:
+        """Say that the response failed and return the last event."""
+        return [*self._begin(), *self.writer.fail(error_object(error, 500))]
+
+    async def collect(self, result: Any) -> None:
+        """Complete the response from a whole result, or from all chunks of a stream."""
+        if _is_response(result):
+            whole = result if isinstance(result, Mapping) else result.model_dump(mode="json")
+            # The client already knows the response by our id.
+            self.kept.response.update({**whole, "id": self.kept.response["id"], "background": True})
+            return
+        if isinstance(result, RunStream):
+            async for item in result.items():
+                self.add(item)
+        else:
+            self.add(result)
+        self.end()
+
+    def _begin(self) -> list[dict[str, Any]]:
+        if self._has_begun:
+            return []
+        self._has_begun = True
+        return self.writer.begin()
+
+
+def _is_response(result: Any) -> bool:
+    """Tell whether a wrapper returned a whole response, of whatever library or as a dict."""
+    if isinstance(result, Mapping):
+        return result.get("object") == "response"
+    return hasattr(result, "output") and hasattr(result, "model_dump_json")

@@ -1,0 +1,41 @@
+"""What a failure of a model's provider means to a client of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hayhooks.errors import PipelineRunError, ProviderRateLimited, ProviderTimedOut, ProviderUnavailable
+
+# Classes of the clients that components use, by name: none of these clients is a dependency of ours.
+# openai and anthropic share their names; httpx, requests and the standard library have theirs.
+_BY_NAME: dict[str, type[PipelineRunError]] = {
+    "RateLimitError": ProviderRateLimited,
+    "APITimeoutError": ProviderTimedOut,
+    "TimeoutException": ProviderTimedOut,
+    "Timeout": ProviderTimedOut,
+    "TimeoutError": ProviderTimedOut,
+    "APIConnectionError": ProviderUnavailable,
+    "InternalServerError": ProviderUnavailable,
+    "TransportError": ProviderUnavailable,
+    "ConnectionError": ProviderUnavailable,
+}
+_MODULES = ("openai", "anthropic", "httpx", "httpx2", "requests", "builtins", "cohere", "mistralai", "groq")
+
+
+def find_provider_failure(error: BaseException) -> type[PipelineRunError] | None:
+    """Return the error to answer with when a provider caused this one, None for all other causes."""
+    for cause in _causes(error):
+        for cls in type(cause).__mro__:
+            if cls.__module__.partition(".")[0] in _MODULES and cls.__name__ in _BY_NAME:
+                return _BY_NAME[cls.__name__]
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what it came from, not more than ten deep."""
+    current: BaseException | None = error
+    for _ in range(10):
+        if current is None:
+            return
+        yield current
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)

@@ -1,0 +1,448 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+from openai.types.responses import Response as OpenAIResponse
+from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse
+from starlette.testclient import TestClient
+
+from hayhooks import Hayhooks, Settings
+from hayhooks.openai.response_store import KeptResponse, ResponseNotFound, ResponseStore
+from tests.http.waiting import wait_until
+from tests.openai.answering import JSON, Answers, create_response, error, returns, stream_response, streams
+
+
+def not_found(id: str) -> JSON:
+    return error(f"Response with id '{id}' not found.", kind="not_found_error", code="response_not_found")
+
+
+def kept(number: int) -> KeptResponse:
+    return KeptResponse({"id": f"resp_{number}", "output": []}, [], [])
+
+
+def ids_of(store: ResponseStore, count: int) -> list[int]:
+    """Return the numbers of those among `count` responses that are kept."""
+    found = []
+    for number in range(count):
+        try:
+            store.get(f"resp_{number}")
+        except ResponseNotFound:
+            continue
+        found.append(number)
+    return found
+
+
+# The store
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(0, []), (1, [3]), (3, [1, 2, 3]), (9, [0, 1, 2, 3])])
+def test_store_keeps_the_newest(limit: int, expected: list[int]) -> None:
+    store = ResponseStore(limit=limit, lifetime=60)
+    for number in range(4):
+        store.add(kept(number))
+
+    assert ids_of(store, 4) == expected
+
+
+def test_store_forgets_what_is_older_than_its_lifetime() -> None:
+    store = ResponseStore(limit=9, lifetime=0.03)
+    store.add(kept(0))
+    assert ids_of(store, 1) == [0]
+
+    wait_until(lambda: ids_of(store, 1) == [])
+
+
+def test_store_keeps_what_is_still_at_work_beyond_limit_and_lifetime() -> None:
+    async def work() -> None:
+        store = ResponseStore(limit=1, lifetime=0.001)
+        busy = kept(0)
+        busy.task = asyncio.create_task(asyncio.sleep(60))
+        store.add(busy)
+        for number in (1, 2):
+            store.add(kept(number))
+        await asyncio.sleep(0.005)
+
+        assert ids_of(store, 3) == [0]
+        await store.close()
+        assert busy.task.cancelled()
+        assert ids_of(store, 3) == []
+
+    asyncio.run(work())
+
+
+# Retrieve, delete, input items
+
+
+@pytest.mark.parametrize("prefix", ["/v1", ""])
+@pytest.mark.parametrize("stream", [False, True])
+def test_response_can_be_retrieved_until_it_is_deleted(
+    app: Hayhooks, client: TestClient, prefix: str, stream: bool
+) -> None:
+    app.deploy("p", Answers(run_response=streams("hello")))
+    answer = stream_response(client)[-1]["response"] if stream else create_response(client)
+    path = f"{prefix}/responses/{answer['id']}"
+
+    assert client.get(path).json() == answer
+    assert client.delete(path).json() == {"id": answer["id"], "object": "response", "deleted": True}
+    for gone in (
+        client.get(path),
+        client.delete(path),
+        client.post(f"{path}/cancel"),
+        client.get(f"{path}/input_items"),
+    ):
+        assert (gone.status_code, gone.json()) == (404, not_found(answer["id"]))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_response_is_not_kept_if_the_client_says_so(app: Hayhooks, client: TestClient, stream: bool) -> None:
+    app.deploy("p", Answers(run_response=streams("hello")))
+    body = {"store": False}
+    answer = stream_response(client, **body)[-1]["response"] if stream else create_response(client, **body)
+
+    assert client.get(f"/v1/responses/{answer['id']}").status_code == 404
+
+
+def test_response_that_failed_in_its_stream_is_not_kept(app: Hayhooks, client: TestClient) -> None:
+    app.deploy("p", Answers(run_response=streams("half", ZeroDivisionError())))
+    answer = stream_response(client)[-1]["response"]
+
+    assert answer["status"] == "failed"
+    assert client.get(f"/v1/responses/{answer['id']}").status_code == 404
+
+
+def test_settings_bound_how_many_responses_are_kept() -> None:
+    app = Hayhooks(settings=Settings(responses_kept=1))
+    app.deploy("p", Answers(run_response=returns("hello")))
+    with TestClient(app) as client:
+        first, second = create_response(client), create_response(client)
+
+        assert client.get(f"/v1/responses/{first['id']}").status_code == 404
+        assert client.get(f"/v1/responses/{second['id']}").status_code == 200
+
+
+def test_settings_say_how_long_responses_are_kept() -> None:
+    app = Hayhooks(settings=Settings(responses_lifetime=0.03))
+    app.deploy("p", Answers(run_response=returns("hello")))
+    with TestClient(app) as client:
+        path = f"/v1/responses/{create_response(client)['id']}"
+
+        wait_until(lambda: client.get(path).status_code == 404)
+
+
+ITEMS: list[JSON] = [
+    {"role": "user", "content": "hi"},
+    {"type": "message", "role": "assistant", "content": "yes?", "id": "msg_1"},
+    {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"},
+    {"type": "function_call_output", "call_id": "c1", "output": "5"},
+    {"type": "reasoning", "summary": []},
+    {"type": "item_reference", "id": None},
+    {"type": None, "role": "user", "content": [{"type": "input_text", "text": "ok"}]},
+]
+LISTED: list[JSON] = [
+    {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]},
+    {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "yes?"}]},
+    *ITEMS[2:5],
+    {"type": "item_reference"},
+    {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "ok"}]},
+]
+PREFIXES = ["msg_", "msg_", "fc_", "fco_", "rs_", "item_", "msg_"]
+
+
+def list_items(client: TestClient, id: str, query: str = "") -> JSON:
+    response = client.get(f"/v1/responses/{id}/input_items{query}")
+    assert response.status_code == 200
+    page: JSON = response.json()
+    return page
+
+
+def test_input_items_are_listed_with_ids_newest_first(app: Hayhooks, client: TestClient) -> None:
+    app.deploy("p", Answers(run_response=returns("hello")))
+    answer = create_response(client, input=ITEMS)
+
+    page = list_items(client, answer["id"])
+    ids = [item.pop("id") for item in page["data"]][::-1]
+
+    assert page == {
+        "object": "list",
+        "data": LISTED[::-1],
+        "first_id": ids[-1],
+        "last_id": ids[0],
+        "has_more": False,
+    }
+    assert [id.startswith(prefix) for id, prefix in zip(ids, PREFIXES, strict=True)] == [True] * 7
+    assert ids[1] == "msg_1"
+
+
+def test_input_items_come_in_pages(app: Hayhooks, client: TestClient) -> None:
+    app.deploy("p", Answers(run_response=returns("hello")))
+    answer = create_response(client, input=ITEMS)
+    ids = [item["id"] for item in list_items(client, answer["id"], "?order=asc")["data"]]
+
+    def page(query: str) -> Any:
+        found = list_items(client, answer["id"], query)
+        return [ids.index(item["id"]) for item in found["data"]], found["has_more"]
+
+    assert page("?order=asc&limit=3") == ([0, 1, 2], True)
+    assert page(f"?order=asc&limit=3&after={ids[2]}") == ([3, 4, 5], True)
+    assert page(f"?order=asc&limit=3&after={ids[5]}") == ([6], False)
+    assert page(f"?limit=100&after={ids[1]}") == ([0], False)
+    assert list_items(client, answer["id"], f"?after={ids[0]}") == {
+        "object": "list",
+        "data": [],
+        "first_id": None,
+        "last_id": None,
+        "has_more": False,
+    }
+
+
+@pytest.mark.parametrize("limit", ["0", "101", "-1", "many", ""])
+def test_limit_of_a_page_is_a_number_from_1_to_100(app: Hayhooks, client: TestClient, limit: str) -> None:
+    app.deploy("p", Answers(run_response=returns("hello")))
+    response = client.get(f"/v1/responses/{create_response(client)['id']}/input_items?limit={limit}")
+
+    assert response.status_code == 400
+    assert response.json() == error(
+        "'limit' must be a number from 1 to 100",
+        kind="invalid_request_error",
+        code="unsupported_parameter",
+        param="limit",
+    )
+
+
+# Conversations
+
+
+def remembering(seen: list[Any]) -> Answers:
+    def run_response(model: str, input_items: list[JSON], body: JSON) -> str:
+        seen.append([(item.get("role"), item["content"]) for item in input_items])
+        # A wrapper may do with its arguments as it likes.
+        input_items[-1]["content"] = "changed"
+        input_items.clear()
+        return f"answer {len(seen)}"
+
+    return Answers(run_response=run_response)
+
+
+def said(number: int) -> tuple[str, Any]:
+    return ("assistant", [{"type": "output_text", "text": f"answer {number}", "annotations": []}])
+
+
+def test_conversation_reaches_the_wrapper(app: Hayhooks, client: TestClient) -> None:
+    seen: list[Any] = []
+    app.deploy("p", remembering(seen))
+
+    first = create_response(client, input="one")
+    second = create_response(client, input="two", previous_response_id=first["id"])
+    create_response(client, input=[{"role": "user", "content": "three"}], previous_response_id=second["id"])
+    create_response(client, input="instead", previous_response_id=first["id"])
+
+    assert second["previous_response_id"] == first["id"]
+    assert seen == [
+        [("user", "one")],
+        [("user", "one"), said(1), ("user", "two")],
+        [("user", "one"), said(1), ("user", "two"), said(2), ("user", "three")],
+        [("user", "one"), said(1), ("user", "instead")],
+    ]
+    items = list_items(client, second["id"])["data"]
+    assert [item["content"] for item in items] == [[{"type": "input_text", "text": "two"}]]
+
+
+def test_conversation_goes_on_after_an_earlier_response_is_deleted(app: Hayhooks, client: TestClient) -> None:
+    seen: list[Any] = []
+    app.deploy("p", remembering(seen))
+
+    first = create_response(client, input="one")
+    second = create_response(client, input="two", previous_response_id=first["id"])
+    client.delete(f"/v1/responses/{first['id']}")
+    create_response(client, input="three", previous_response_id=second["id"])
+
+    assert seen[2] == [("user", "one"), said(1), ("user", "two"), said(2), ("user", "three")]
+
+
+# In the background
+
+
+class Waiting:
+    """A run that waits for the test, in a thread or on the event loop."""
+
+    def __init__(self) -> None:
+        self.may_go = threading.Event()
+        self.has_begun = threading.Event()
+        self.ended: list[str] = []
+
+    def run_response(self, model: str, input_items: Any, body: Any) -> Any:
+        yield "begun"
+        self.has_begun.set()
+        assert self.may_go.wait(20)
+        yield ", done"
+
+    async def run_response_async(self, model: str, input_items: Any, body: Any) -> str:
+        self.has_begun.set()
+        try:
+            while not self.may_go.is_set():
+                await asyncio.sleep(0.005)
+        except asyncio.CancelledError:
+            self.ended.append("cancelled")
+            raise
+        return "begun, done"
+
+    @property
+    def methods(self) -> dict[str, Any]:
+        return {"thread": self.run_response, "loop": self.run_response_async}
+
+
+def retrieve(client: TestClient, answer: JSON) -> JSON:
+    response = client.get(f"/v1/responses/{answer['id']}")
+    assert response.status_code == 200
+    found: JSON = response.json()
+    return found
+
+
+def text_of(answer: JSON) -> str:
+    return "".join(part["text"] for item in answer["output"] for part in item["content"])
+
+
+@pytest.mark.parametrize("kind", ["thread", "loop"])
+def test_response_in_the_background_is_answered_at_once_and_completes_later(
+    app: Hayhooks, client: TestClient, kind: str
+) -> None:
+    waiting = Waiting()
+    app.deploy("p", Answers(run_response=waiting.methods[kind]))
+
+    answer = create_response(client, background=True, input="hi")
+    assert (answer["status"], answer["output"], answer["background"]) == ("in_progress", [], True)
+    assert waiting.has_begun.wait(20)
+    assert retrieve(client, answer)["status"] == "in_progress"
+    waiting.may_go.set()
+    wait_until(lambda: retrieve(client, answer)["status"] == "completed")
+
+    done = retrieve(client, answer)
+    assert (done["id"], text_of(done)) == (answer["id"], "begun, done")
+    assert client.post(f"/v1/responses/{answer['id']}/cancel").json() == done
+    assert list_items(client, answer["id"])["data"][0]["content"] == [{"type": "input_text", "text": "hi"}]
+
+
+@pytest.mark.parametrize("kind", ["thread", "loop"])
+def test_response_in_the_background_can_be_cancelled(app: Hayhooks, client: TestClient, kind: str) -> None:
+    waiting = Waiting()
+    app.deploy("p", Answers(run_response=waiting.methods[kind]))
+    answer = create_response(client, background=True)
+    assert waiting.has_begun.wait(20)
+
+    cancelled = client.post(f"/v1/responses/{answer['id']}/cancel").json()
+    waiting.may_go.set()
+
+    assert cancelled["status"] == "cancelled"
+    assert retrieve(client, answer) == cancelled
+    if kind == "thread":
+        assert text_of(cancelled) == "begun"
+        assert cancelled["output"][0]["status"] == "incomplete"
+    else:
+        assert (cancelled["output"], waiting.ended) == ([], ["cancelled"])
+
+
+def test_response_in_the_background_that_is_deleted_is_cancelled(app: Hayhooks, client: TestClient) -> None:
+    waiting = Waiting()
+    app.deploy("p", Answers(run_response=waiting.run_response_async))
+    answer = create_response(client, background=True)
+    assert waiting.has_begun.wait(20)
+
+    assert client.delete(f"/v1/responses/{answer['id']}").json()["deleted"] is True
+    wait_until(lambda: waiting.ended == ["cancelled"])
+
+
+def test_shutdown_cancels_what_is_still_at_work() -> None:
+    waiting = Waiting()
+    app = Hayhooks()
+    app.deploy("p", Answers(run_response=waiting.run_response_async))
+    with TestClient(app) as client:
+        create_response(client, background=True)
+        assert waiting.has_begun.wait(20)
+
+    assert waiting.ended == ["cancelled"]
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        pytest.param(returns(HTTPException(429, "Later.")), "Later.", id="refusal"),
+        pytest.param(streams("half", HTTPException(503, "Busy.")), "Busy.", id="refusal-in-the-middle"),
+        pytest.param(returns(None), "Unsupported response type from run_response", id="nothing"),
+        pytest.param(
+            returns(PlainTextResponse("hi")),
+            "An HTTP response of a wrapper cannot be kept for later",
+            id="http-response",
+        ),
+    ],
+)
+def test_failure_in_the_background_is_told_by_the_response(
+    app: Hayhooks, client: TestClient, method: Any, expected: str
+) -> None:
+    app.deploy("p", Answers(run_response=method))
+    answer = create_response(client, background=True)
+    wait_until(lambda: retrieve(client, answer)["status"] != "in_progress")
+
+    failed = retrieve(client, answer)
+    assert (failed["status"], failed["error"]) == ("failed", {"code": "server_error", "message": expected})
+
+
+WHOLE: JSON = {
+    "id": "resp_mine",
+    "object": "response",
+    "created_at": 1.0,
+    "status": "completed",
+    "model": "theirs",
+    "output": [],
+    "parallel_tool_calls": True,
+    "tool_choice": "auto",
+    "tools": [],
+}
+
+
+@pytest.mark.parametrize("make", [dict, OpenAIResponse.model_validate], ids=["dict", "object"])
+def test_whole_response_in_the_background_is_found_by_the_id_that_the_client_knows(
+    app: Hayhooks, client: TestClient, make: Any
+) -> None:
+    app.deploy("p", Answers(run_response=returns(make(WHOLE))))
+    answer = create_response(client, background=True)
+    wait_until(lambda: retrieve(client, answer)["status"] == "completed")
+
+    found = retrieve(client, answer)
+    assert (found["id"], found["model"], found["background"]) == (answer["id"], "theirs", True)
+
+
+def test_response_in_the_background_cannot_be_streamed(app: Hayhooks, client: TestClient) -> None:
+    app.deploy("p", Answers(run_response=returns("hi")))
+    response = client.post("/v1/responses", json={"model": "p", "background": True, "stream": True})
+
+    assert response.status_code == 400
+    assert response.json() == error(
+        "A response in the background cannot be streamed",
+        kind="invalid_request_error",
+        code="unsupported_parameter",
+        param="stream",
+    )
+
+
+def test_request_for_the_background_that_cannot_be_run_is_refused_at_once(app: Hayhooks, client: TestClient) -> None:
+    app.deploy("p", Answers(run_embedding=returns([])))
+
+    assert client.post("/v1/responses", json={"model": "p", "background": True}).status_code == 501
+    assert client.post("/v1/responses", json={"model": "q", "background": True}).status_code == 404
+
+
+def test_response_that_is_not_in_the_background_cannot_be_cancelled(app: Hayhooks, client: TestClient) -> None:
+    app.deploy("p", Answers(run_response=returns("hi")))
+    response = client.post(f"/v1/responses/{create_response(client)['id']}/cancel")
+
+    assert response.status_code == 400
+    assert response.json() == error(
+        "Only a response that was created in the background is cancelled",
+        kind="invalid_request_error",
+        code="unsupported_parameter",
+        param="response_id",
+    )
