@@ -14,7 +14,7 @@ from typing import Any
 from hayhooks.deploy.deployment import TYPES, Deployment, close_wrapper
 from hayhooks.deploy.loader import LoadedModule
 from hayhooks.deploy.sources import DirectorySource, Source, WrapperSource, YamlSource
-from hayhooks.deploy.store import Revision, write_files
+from hayhooks.deploy.store import Revision, translated, write_files
 from hayhooks.errors import HayhooksError, PipelineWrapperError
 from hayhooks.logger import log
 from hayhooks.pipelines.methods import find_run_methods
@@ -47,7 +47,8 @@ class Deployer:
             return self._load(name, revision.path, labels=source.labels, revision=revision)
         private = Path(tempfile.mkdtemp(prefix="hayhooks-"))
         try:
-            write_files(private, source.files)
+            with translated(name):
+                write_files(private, source.files)
             deployment = self._load(name, private, labels=source.labels, private_directory=private)
         except BaseException:
             shutil.rmtree(private, ignore_errors=True)

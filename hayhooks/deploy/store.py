@@ -84,7 +84,7 @@ class Store:
 
         Raises `PipelineFilesError` when it cannot be written.
         """
-        with _translated(name):
+        with translated(name):
             own = self._own_path(name)
             if own is not None and not self._override(name).is_symlink():
                 self._record(name, own)
@@ -106,7 +106,7 @@ class Store:
     def publish(self, revision: Revision, source: SavedSource) -> None:
         """Make a revision the one that a start finds. Raises `PipelineFilesError` when it cannot."""
         name = revision.name
-        with _translated(name):
+        with translated(name):
             if self._own_path(name) is not None:
                 self._flip(self._override(name), Path("..", "revisions", name, revision.path.name))
             else:
@@ -123,7 +123,7 @@ class Store:
 
         Raises `PipelineFilesError` when that cannot be written.
         """
-        with _translated(name):
+        with translated(name):
             if self._own_path(name) is not None:
                 self._flip(self._override(name), Path(_UNDEPLOYED))
                 self._touch()
@@ -302,7 +302,8 @@ def write_files(directory: Path, files: Mapping[str, bytes]) -> None:
 
 
 @contextmanager
-def _translated(name: str) -> Iterator[None]:
+def translated(name: str) -> Iterator[None]:
+    """Raise `PipelineFilesError` for an `OSError`."""
     try:
         yield
     except OSError as exc:

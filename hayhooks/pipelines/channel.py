@@ -92,14 +92,15 @@ class Channel:
 
     async def get_async(self) -> Any:
         """Return the next item. Raises `StopAsyncIteration` at the end."""
-        while self._closed or not self._items:
-            if self._finished or self._closed:
-                # What was put between the two looks above comes before the end.
-                if self._items and not self._closed:
-                    break
-                raise self._ending() or StopAsyncIteration
+        while not self._closed:
+            # Looked at first, so that what was put before the end is seen.
+            is_finished = self._finished
+            if self._items:
+                return self._next()
+            if is_finished:
+                break
             await self._wait()
-        return self._next()
+        raise self._ending() or StopAsyncIteration
 
     def _next(self) -> Any:
         item = self._items.popleft()

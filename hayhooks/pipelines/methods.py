@@ -71,7 +71,15 @@ def evaluated_signature(func: Callable[..., Any]) -> inspect.Signature:
     Raises `PipelineWrapperError` for an annotation that names something unknown.
     """
     try:
-        return inspect.signature(func, eval_str=True)
+        signature = inspect.signature(func, eval_str=True)
+        # Also resolves names inside an annotation, as in `list["Item"]`.
+        hints = typing.get_type_hints(func, include_extras=True) if inspect.isroutine(func) else {}
+        parameters = [
+            parameter.replace(annotation=hints.get(name, parameter.annotation))
+            for name, parameter in signature.parameters.items()
+        ]
+        returned = hints.get("return", signature.return_annotation)
+        return signature.replace(parameters=parameters, return_annotation=returned)
     except Exception as exc:
         name = getattr(func, "__name__", repr(func))
         raise PipelineWrapperError(f"The annotations of '{name}' cannot be evaluated: {exc}") from exc

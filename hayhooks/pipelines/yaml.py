@@ -17,16 +17,6 @@ from hayhooks.pipelines.coercion import coerce_pipeline_inputs
 from hayhooks.wrapper import BasePipelineWrapper
 
 
-class _LeftOut:
-    """The default of an input whose targets have different ones."""
-
-    def __repr__(self) -> str:
-        return "the default of each target"
-
-
-LEFT_OUT = _LeftOut()
-
-
 @dataclass(frozen=True)
 class InputResolution:
     """A public input: where its value goes and what it may be."""
@@ -95,9 +85,11 @@ class YAMLPipelineWrapper(BasePipelineWrapper):
         def run_api(**values: Any) -> dict[str, Any]:
             arguments: dict[str, dict[str, Any]] = {}
             for name, value in values.items():
-                if value is LEFT_OUT:
+                resolution = self.input_resolutions[name]
+                # What is left out is left to Haystack: each target has a default of its own.
+                if value == resolution.default:
                     continue
-                for component, field in self.input_resolutions[name].targets:
+                for component, field in resolution.targets:
                     arguments.setdefault(component, {})[field] = value
             result: dict[str, Any] = self.pipeline.run(
                 data=coerce_pipeline_inputs(self.pipeline, arguments), include_outputs_from=self.include_outputs_from
@@ -176,15 +168,9 @@ def _resolve_inputs(pipeline: Any, declared: Mapping[str, Any]) -> dict[str, Inp
             owners[component, field] = name
         sockets = [accepted[component][field] for component, field in targets]
         is_required = any(socket["is_mandatory"] for socket in sockets)
-        default = inspect.Parameter.empty if is_required else _shared_default(sockets)
+        default = inspect.Parameter.empty if is_required else sockets[0].get("default_value")
         resolved[name] = InputResolution(name, tuple(targets), sockets[0]["type"], default)
     return resolved
-
-
-def _shared_default(sockets: list[Mapping[str, Any]]) -> Any:
-    """Return the default that all targets have, else what leaves each of them its own."""
-    first = sockets[0].get("default_value")
-    return first if all(socket.get("default_value") == first for socket in sockets) else LEFT_OUT
 
 
 def _resolve_outputs(pipeline: Any, declared: Mapping[str, Any]) -> dict[str, OutputResolution]:
