@@ -6,16 +6,14 @@ it is imported, to end open streams when the server stops.
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import anyio
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from hayhooks.errors import PipelineRunError
 from hayhooks.http.answers import dump_json, error_detail
@@ -32,8 +30,9 @@ class BrokenStream(Exception):
 
 async def send_text(stream: RunStream, scope: Scope, receive: Receive, send: Send) -> None:
     """Send the chunks as they come, as `text/plain`. A failure cuts the connection."""
-    response = StreamingResponse(_text_frames(stream), media_type="text/plain")
-    await _send_and_close(stream, response, scope, receive, send)
+    opening = _Opening(send)
+    frames = _frames(stream, opening, _text, end=lambda: b"", failed=_cut)
+    await _send(StreamingResponse(frames, media_type="text/plain"), frames, opening, scope, receive)
 
 
 async def send_events(
@@ -48,10 +47,12 @@ async def send_events(
 ) -> None:
     """Send the chunks as server-sent events: what `encode` makes of them, then `end()`.
 
-    A failure ends the stream with `failed(error)` in its place.
+    A failure before the first byte is raised; a later one ends the stream with `failed(error)`.
     """
-    response = EventSourceResponse(_event_frames(stream, encode, end, failed), sep="\n", ping_message_factory=_ping)
-    await _send_and_close(stream, response, scope, receive, send)
+    opening = _Opening(send)
+    frames = _frames(stream, opening, encode, end=end, failed=failed)
+    response = EventSourceResponse(frames, sep="\n", ping_message_factory=_ping)
+    await _send(response, frames, opening, scope, receive)
 
 
 async def send_plain_events(stream: RunStream, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,63 +68,80 @@ async def send_plain_events(stream: RunStream, scope: Scope, receive: Receive, s
     )
 
 
-async def _send_and_close(
-    stream: RunStream, response: StreamingResponse | EventSourceResponse, scope: Scope, receive: Receive, send: Send
+class _Opening:
+    """Holds the beginning of a response back until its first bytes, so that a failure before them is a status."""
+
+    def __init__(self, send: Send) -> None:
+        self.is_open = False
+        self.failure: Exception | None = None
+        self._send = send
+        self._start: Message = {}
+
+    async def send(self, message: Message) -> None:
+        """Send a message of the response, or keep it."""
+        if self.failure is not None:
+            return
+        if message["type"] == "http.response.start":
+            self._start = message
+            return
+        if not self.is_open:
+            self.is_open = True
+            await self._send(self._start)
+        await self._send(message)
+
+
+async def _send(
+    response: StreamingResponse | EventSourceResponse,
+    frames: AsyncGenerator[bytes, None],
+    opening: _Opening,
+    scope: Scope,
+    receive: Receive,
 ) -> None:
     try:
-        if await _has_started(stream, receive):
-            await response(scope, receive, send)
+        await response(scope, receive, opening.send)
     finally:
-        # The client may have gone, which cancels this task: closing must happen all the same.
+        # A client that leaves while bytes are sent cancels that task: closing must happen all the same.
         with anyio.CancelScope(shield=True):
-            await stream.aclose()
+            await frames.aclose()
+    if opening.failure is not None:
+        raise opening.failure
 
 
-async def _has_started(stream: RunStream, receive: Receive) -> bool:
-    """Wait for the first chunk; False when the client leaves before it comes."""
-    starting = asyncio.ensure_future(stream.start())
-    leaving = asyncio.ensure_future(_wait_until_gone(receive))
-    try:
-        await asyncio.wait({starting, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not starting.done():
-            return False
-        starting.result()
-        return True
-    finally:
-        starting.cancel()
-        leaving.cancel()
-        with suppress(Exception, asyncio.CancelledError):
-            await starting
-
-
-async def _wait_until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _text_frames(stream: RunStream) -> AsyncIterator[bytes]:
-    try:
-        while batch := await stream.batch():
-            if frames := b"".join(_chunk_bytes(item) for item in batch):
-                yield frames
-    except Exception as exc:
-        raise BrokenStream from exc
-
-
-async def _event_frames(
-    stream: RunStream, encode: Encode, end: Callable[[], bytes], failed: Callable[[Exception], bytes]
-) -> AsyncIterator[bytes]:
+async def _frames(
+    stream: RunStream,
+    opening: _Opening,
+    encode: Encode,
+    *,
+    end: Callable[[], bytes],
+    failed: Callable[[Exception], bytes],
+) -> AsyncGenerator[bytes, None]:
+    """Yield the frames of a stream. All of a user's generator runs in the one task that iterates here."""
+    last = b""
     try:
         while batch := await stream.batch():
             if frames := encode(batch):
                 yield frames
         last = end()
     except Exception as exc:
+        if not opening.is_open:
+            opening.failure = exc
+            return
         if not isinstance(exc, PipelineRunError):
             log.opt(exception=exc).error("A stream failed: {}", type(exc).__name__)
         last = failed(exc)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await stream.aclose()
     if last:
         yield last
+
+
+def _text(batch: list[Any]) -> bytes:
+    return b"".join(_chunk_bytes(item) for item in batch)
+
+
+def _cut(error: Exception) -> bytes:
+    raise BrokenStream from error
 
 
 def _chunk_bytes(item: Any) -> bytes:

@@ -111,21 +111,13 @@ class RunStream:
         self._ready: Callable[[], list[Any]] | None = getattr(source, "ready", None)
         self._translate = translate
         self._ended = ended
-        self._held: list[Any] | None = None
         self._is_over = False
-
-    async def start(self) -> None:
-        """Wait for the first chunk and hold it, so that an early failure is raised here."""
-        self._held = await self.batch()
 
     async def batch(self) -> list[Any]:
         """Return the next chunk and all that are ready behind it; an empty list at the end.
 
         Raises what `Runner.run()` raises.
         """
-        if self._held is not None:
-            held, self._held = self._held, None
-            return held
         if self._is_over:
             return []
         try:

@@ -196,7 +196,6 @@ def test_a_stream_gives_its_items_and_counts_as_one_run_until_its_end(func: Call
 
     async def main() -> tuple[bool, int, list[Any]]:
         stream = await run(func, usage)
-        await stream.start()
         return stream.is_sse, usage.runs, await read(stream)
 
     assert asyncio.run(main()) == (is_sse, 1, [0, 1, 2])
@@ -222,29 +221,25 @@ def test_server_sent_events_need_a_stream(inside: Any, kind: str) -> None:
     )
 
 
-def test_start_raises_what_fails_before_the_first_item_and_keeps_the_item() -> None:
+def test_a_failure_before_the_first_item_is_raised() -> None:
     def fails() -> Generator[float, None, None]:
         yield 1 / 0
 
-    async def main() -> list[Any]:
+    async def main() -> None:
         failing = await run(fails)
         with pytest.raises(PipelineRunError):
-            await failing.start()
+            await failing.batch()
         await failing.aclose()
-        stream = await run(counting)
-        await stream.start()
-        return await read(stream)
 
-    assert asyncio.run(main()) == [0, 1, 2]
+    asyncio.run(main())
 
 
 def test_a_batch_holds_all_that_is_ready() -> None:
     async def main() -> list[list[int]]:
         stream = await run(counting)
+        batches = [await stream.batch()]
         # The thread has long made all of them when the second batch is asked for.
-        await stream.start()
         await asyncio.sleep(0.03)
-        batches = []
         while batch := await stream.batch():
             batches.append(batch)
         return [*batches, await stream.batch()]
