@@ -59,7 +59,7 @@ class Hayhooks(Starlette):
     """Serves Haystack pipelines; runs by itself or mounted in another Starlette application.
 
     `pipelines_dir` holds what is deployed at start-up and keeps what is saved; without it
-    nothing touches the disk. `admin=False` leaves out the routes that deploy and undeploy.
+    nothing is saved, and only uploads and unsaved files stand in the temporary directory. `admin=False` leaves out the routes that deploy and undeploy.
     Everything lives on the instance, so that one process may hold several.
 
     >>> from hayhooks import BasePipelineWrapper
@@ -193,7 +193,9 @@ class Hayhooks(Starlette):
     def _system_routes(self, admin: bool) -> list[BaseRoute]:
         chat = ChatEndpoint(self.runner, self.pipelines)
         embeddings = EmbeddingsEndpoint(self.runner, self.pipelines)
-        files = FilesEndpoint(self.runner, self.pipelines, self.files, largest=self.settings.max_upload_size)
+        files = FilesEndpoint(
+            self.runner, self.pipelines, self.files, threads=self.threads, largest=self.settings.max_upload_size
+        )
         return [
             *status_routes(self),
             Route("/v1/chat/completions", chat, methods=["POST"], name="openai_chat_completions"),

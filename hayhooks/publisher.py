@@ -61,12 +61,11 @@ class Publisher:
 
     def deploy_found(self) -> None:
         """Deploy what the store holds. A pipeline that fails is reported and left out."""
-        found = [] if self.store is None else self.store.find()
-        if not found:
+        if self.store is None or not (found := self.store.find()):
             return
         _import_haystack()
         deployed = [self._publish(deployment) for deployment in self._build_found(found) if deployment is not None]
-        log.info("{} of {} pipelines deployed from {}", len(deployed), len(found), self.settings.pipelines_dir)
+        log.info("{} of {} pipelines deployed from {}", len(deployed), len(found), self.store.directory)
 
     def end_all(self) -> None:
         """End all deployments."""

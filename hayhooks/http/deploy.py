@@ -113,7 +113,7 @@ def deploy_routes(app: Hayhooks) -> list[Route]:
         save = asked.is_saved and app.store is not None
         work = partial(app.deploy, asked.name, asked.source, overwrite=asked.overwrite, save=save)
         deployment: Deployment = await app.threads.run(work)
-        return JSONAnswer({"name": asked.name, "success": True, "endpoint": _endpoint(app, deployment)})
+        return JSONAnswer({"name": asked.name, "success": True, "endpoint": _endpoint(deployment)})
 
     async def deploy_either(request: Request) -> Response:
         return await deploy(request, parse_deploy)
@@ -161,7 +161,8 @@ async def _json_body(request: Request) -> bytes:
     )
 
 
-def _endpoint(app: Hayhooks, deployment: Deployment) -> str:
-    """Return the path of the pipeline's main route."""
-    routes = app.pipelines.routes_of(deployment)
-    return f"/{deployment.name}/{routes[0].path}"
+def _endpoint(deployment: Deployment) -> str:
+    """Return the path of the first route that the pipeline answers."""
+    paths = {"run_api": f"/{deployment.name}/run", "run_chat_completion": f"/{deployment.name}/chat/completions"}
+    others = {"run_response": "/v1/responses", "run_embedding": "/v1/embeddings"}
+    return next(path for method, path in {**paths, **others}.items() if method in deployment.methods)

@@ -6,12 +6,14 @@ it is imported, to end open streams when the server stops.
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable
-from typing import Any
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from typing import Any, TypeVar
 
 import anyio
 from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
@@ -20,6 +22,7 @@ from hayhooks.http.answers import dump_json, error_detail
 from hayhooks.logger import log
 from hayhooks.pipelines.runner import RunStream
 
+T = TypeVar("T")
 Encode = Callable[[list[Any]], bytes]
 """Turns a batch of chunks into what goes over the wire, empty for nothing."""
 
@@ -134,6 +137,28 @@ async def _frames(
             await stream.aclose()
     if last:
         yield last
+
+
+async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+    """Do some work for a client, in one task; cancel it and raise `ClientDisconnect` when the client leaves."""
+    working = asyncio.ensure_future(work)
+    leaving = asyncio.ensure_future(_wait_until_gone(receive))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        leaving.cancel()
+        if not working.done():
+            working.cancel()
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait({working})
+
+
+async def _wait_until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _text(batch: list[Any]) -> bytes:

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from hayhooks.errors import PipelineRunError
 from hayhooks.http.answers import JSONAnswer, dump_json, send_json
 from hayhooks.http.bodies import parse_body, read_body
-from hayhooks.http.streams import send_events
+from hayhooks.http.streams import send_events, unless_gone
 from hayhooks.openai.deltas import DeltaReader, client_tool_names, is_message
 from hayhooks.openai.endpoint import ModelEndpoint, UnsupportedParameter
 from hayhooks.openai.errors import error_frame
@@ -31,10 +31,10 @@ class ChatEndpoint(ModelEndpoint):
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = parse_body(await read_body(receive), self._parse)
-        if (body.get("n") or 1) != 1:
+        if body.get("n") not in (None, 1):
             raise UnsupportedParameter("n", "A pipeline gives one answer: 'n' must be 1")
         deployment = self.find(body["model"])
-        meter = TokenMeter(is_asked=_asks_for_usage(body))
+        meter = TokenMeter(is_asked=_asks_for_usage(body) or not body["stream"])
         token_meter.set(meter)
         arguments = {"model": body["model"], "messages": body["messages"], "body": body}
         result = await self.run(deployment, arguments, scope)
@@ -47,7 +47,8 @@ class ChatEndpoint(ModelEndpoint):
         elif body["stream"]:
             await self._stream(result, body, meter, scope, receive, send)
         else:
-            await send_json(send, dump_json(await _collect(result, body, meter)))
+            completion = await unless_gone(receive, _collect(result, body, meter))
+            await send_json(send, dump_json(completion))
 
     def _parse(self, text: bytes) -> dict[str, Any]:
         """Return the whole body as plain data; `model` may be left out where the path says it."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -25,6 +25,7 @@ from hayhooks.openai.errors import answers_errors
 from hayhooks.openai.file_store import FileObject, FileStore
 from hayhooks.openai.pages import page
 from hayhooks.pipelines.runner import Runner, RunStream
+from hayhooks.pipelines.threads import WorkerThreads
 
 _MOST_LISTED = 10_000
 
@@ -32,8 +33,12 @@ _MOST_LISTED = 10_000
 class FilesEndpoint:
     """Takes uploads to the pipeline that wants them, or keeps them."""
 
-    def __init__(self, runner: Runner, pipelines: PipelineRouter, files: FileStore, *, largest: int) -> None:
+    def __init__(
+        self, runner: Runner, pipelines: PipelineRouter, files: FileStore, *, threads: WorkerThreads, largest: int
+    ) -> None:
         self.runner = runner
+        # Not those of runs: pipelines that hold all of them must not stop this.
+        self.threads = threads
         self.pipelines = pipelines
         self.files = files
         self.largest = largest
@@ -54,10 +59,10 @@ class FilesEndpoint:
             }
             try:
                 if deployment is None:
-                    kept = await self.runner.threads.run(partial(self.files.add, file.file, **facts))
+                    kept = await self.threads.run(partial(self.files.add, file.file, **facts))
                 else:
                     kept = await self._hand_over(deployment, await file.read(), facts)
-                    await self.runner.threads.run(partial(self.files.keep, kept))
+                    await self.threads.run(partial(self.files.keep, kept))
             except OSError as exc:
                 raise PipelineFilesError(f"The file cannot be kept: {exc.strerror}") from exc
             return JSONAnswer(kept)
@@ -82,9 +87,8 @@ class FilesEndpoint:
     async def _hand_over(self, deployment: Deployment, content: bytes, facts: Mapping[str, str]) -> FileObject:
         method = deployment.methods["run_file_upload"]
         # By position, as upstream calls it: wrappers name the parameters as they like.
-        names = inspect.signature(method.func).parameters
-        values = (facts["filename"], facts["content_type"], content, facts["purpose"])
-        result = await self.runner.run(deployment.usage, method, dict(zip(names, values, strict=False)))
+        called = partial(method.func, facts["filename"], facts["content_type"], content, facts["purpose"])
+        result = await self.runner.run(deployment.usage, replace(method, func=called), {})
         if isinstance(result, RunStream):
             await result.aclose()
         found = result.model_dump() if hasattr(result, "model_dump") else result
@@ -99,7 +103,7 @@ class FilesEndpoint:
 
 def file_routes(endpoint: FilesEndpoint) -> list[BaseRoute]:
     """Return the routes of the Files API, below `/v1` and without it."""
-    files, threads = endpoint.files, endpoint.runner.threads
+    files, threads = endpoint.files, endpoint.threads
 
     @answers_errors
     async def upload(request: Request) -> Response:

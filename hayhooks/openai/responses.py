@@ -9,15 +9,17 @@ from copy import deepcopy
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from hayhooks.deploy.deployment import Deployment
-from hayhooks.errors import PipelineRunError
+from hayhooks.errors import HayhooksError, PipelineRunError
 from hayhooks.http.answers import JSONAnswer, dump_json, send_json
 from hayhooks.http.bodies import parse_body, read_body
 from hayhooks.http.router import PipelineRouter
-from hayhooks.http.streams import send_events
+from hayhooks.http.streams import send_events, unless_gone
+from hayhooks.logger import log
 from hayhooks.openai.deltas import DeltaReader, client_tool_names, is_message
 from hayhooks.openai.endpoint import ModelEndpoint, UnsupportedParameter
 from hayhooks.openai.errors import error_object
@@ -97,7 +99,7 @@ class ResponsesEndpoint(ModelEndpoint):
         elif request.stream:
             await self._stream(result, work, scope, receive, send)
         else:
-            await work.collect(result)
+            await unless_gone(receive, work.collect(result))
             self._keep(work)
             await send_json(send, dump_json(work.kept.response))
 
@@ -150,6 +152,8 @@ class ResponsesEndpoint(ModelEndpoint):
             except asyncio.CancelledError:
                 work.writer.cancel()
             except Exception as exc:
+                if not isinstance(exc, HayhooksError | HTTPException):
+                    log.opt(exception=exc).error("A response in the background failed: {}", type(exc).__name__)
                 work.fail(exc)
 
         work.kept.task = asyncio.get_running_loop().create_task(run())

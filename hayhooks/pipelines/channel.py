@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from typing import Any
 
-MOST_WAITING = 1024
+MOST_WAITING = 256
 """How many items may wait before a producer thread is held up."""
 
 

@@ -7,6 +7,7 @@ import logging
 import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from hayhooks import BasePipelineWrapper, Hayhooks, SSEStream, async_streaming_generator, streaming_generator
+from tests.conftest import wrapper_source
 from tests.http.waiting import wait_until
 from tests.http.wrappers import ECHO, deploy
 from tests.servers import served
@@ -314,3 +316,28 @@ def test_client_that_leaves_within_its_request_is_no_error_of_the_server(
 
     assert status.status_code == 200
     assert [record.getMessage() for record in caplog.records] == []
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])
+def test_client_that_leaves_an_answer_that_is_collected_ends_the_run(tmp_path: Path, path: str) -> None:
+    made = tmp_path / "made"
+    methods = f"""
+    def run_chat_completion(self, model, messages, body):
+        return self.count()
+    def run_response(self, model, input_items, body):
+        return self.count()
+    def count(self):
+        for number in range(400):
+            with open({str(made)!r}, "a") as file: file.write("x")
+            yield str(number)
+            time.sleep(0.01)
+    """
+    app = Hayhooks()
+    app.deploy("p", {"pipeline_wrapper.py": wrapper_source(methods)})
+    with served(app) as url:
+        with pytest.raises(requests.ReadTimeout):
+            requests.post(f"{url}{path}", json={"model": "p", "messages": [], "input": "x"}, timeout=0.1)
+        wait_until(lambda: app.deployments["p"].usage.runs == 0)
+        at_the_end = len(made.read_text())
+
+    assert 0 < at_the_end < 200
