@@ -59,8 +59,9 @@ class Hayhooks(Starlette):
     """Serves Haystack pipelines; runs by itself or mounted in another Starlette application.
 
     `pipelines_dir` holds what is deployed at start-up and keeps what is saved; without it
-    nothing is saved, and only uploads and unsaved files stand in the temporary directory. `admin=False` leaves out the routes that deploy and undeploy.
-    Everything lives on the instance, so that one process may hold several.
+    nothing is saved, and only uploads and unsaved files stand in the temporary directory.
+    `admin=False` leaves out the routes that deploy and undeploy. Everything lives on the
+    instance, so that one process may hold several.
 
     >>> from hayhooks import BasePipelineWrapper
     >>> class Echo(BasePipelineWrapper):
