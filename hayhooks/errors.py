@@ -126,3 +126,12 @@ class PipelineYamlError(HayhooksError):
 
 class InvalidYamlIOError(PipelineYamlError):
     """The `inputs` or `outputs` of a YAML pipeline cannot be used."""
+
+
+def error_text(error: BaseException) -> str:
+    """Return what an error of user code says, or the name of its class where it says nothing that can be sent."""
+    try:
+        text = str(error)
+    except BaseException:
+        text = ""
+    return (text or type(error).__name__).encode("utf-8", "replace").decode()

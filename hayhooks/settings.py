@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from dotenv import dotenv_values, find_dotenv
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from hayhooks.errors import SettingsError
 from hayhooks.files import DEFAULT_IGNORED
@@ -44,6 +45,7 @@ Level = Annotated[
     Literal["TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"],
     BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value),
 ]
+Pattern = Annotated[str, AfterValidator(lambda value: re.compile(value).pattern)]
 Names = Annotated[list[str], BeforeValidator(_split)]
 
 
@@ -91,7 +93,7 @@ class Settings(BaseModel):
         description="Loggers of the standard library whose records join ours.",
     )
     cors_allow_origins: Names = Field([], description="Origins whose pages may call the server; `*` for all.")
-    cors_allow_origin_regex: str | None = Field(None, description="Origins, as a regular expression.")
+    cors_allow_origin_regex: Pattern | None = Field(None, description="Origins, as a regular expression.")
     cors_allow_methods: Names = Field(["*"], description="Methods that such pages may use.")
     cors_allow_headers: Names = Field(["*"], description="Headers that such pages may send.")
     cors_allow_credentials: bool = Field(False, description="Whether such pages may send cookies.")

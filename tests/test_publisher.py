@@ -243,7 +243,7 @@ def test_an_unforeseen_failure_of_one_pipeline_leaves_the_others(
     write(tmp_path, {"bad/pipeline_wrapper.py": odd, "good/pipeline_wrapper.py": version("v")["pipeline_wrapper.py"]})
 
     assert restarted(tmp_path, startup_deploy_strategy=strategy) == {"good": "v"}
-    assert "WARNING Pipeline 'bad' is left out: ZeroDivisionError" in log_lines
+    assert "WARNING Pipeline 'bad' is left out: Failed to call setup() on pipeline wrapper instance: Odd" in log_lines
 
 
 def test_pipelines_are_set_up_side_by_side_at_start_up(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hayhooks.deploy.deployment import TYPES, Deployment, close_wrapper
 from hayhooks.deploy.loader import LoadedModule
 from hayhooks.deploy.sources import DirectorySource, Source, WrapperSource, YamlSource
 from hayhooks.deploy.store import Revision, translated, write_files
-from hayhooks.errors import HayhooksError, PipelineWrapperError
+from hayhooks.errors import HayhooksError, PipelineWrapperError, error_text
 from hayhooks.logger import log
 from hayhooks.pipelines.methods import find_run_methods
 from hayhooks.pipelines.schema import make_run_schema
@@ -62,37 +62,49 @@ class Deployer:
         wrapper_class = module.load(show_tracebacks=self.show_tracebacks)
         try:
             wrapper = self._called("Failed to create pipeline wrapper instance", wrapper_class)
+            if not isinstance(wrapper, wrapper_class):
+                raise PipelineWrapperError(f"PipelineWrapper() gives a {type(wrapper).__name__}, no wrapper")
             return self._inspect(name, wrapper, module=module, **facts)
         except BaseException:
             module.abandon()
             raise
 
     def _inspect(self, name: str, wrapper: BasePipelineWrapper, **facts: Any) -> Deployment:
-        if inspect.iscoroutinefunction(wrapper.setup):
-            raise PipelineWrapperError(
-                "setup() must be a plain method: it is called in a worker thread, and not awaited"
-            )
         try:
+            if inspect.iscoroutinefunction(wrapper.setup):
+                raise PipelineWrapperError("setup() must be a plain method: it is called in a thread, not awaited")
             self._called("Failed to call setup() on pipeline wrapper instance", wrapper.setup)
-            if wrapper.deployment_type not in (None, *TYPES):
-                raise PipelineWrapperError(f"deployment_type must be one of {TYPES}, not {wrapper.deployment_type!r}")
-            methods = find_run_methods(wrapper)
-            schema = make_run_schema(name, methods["run_api"]) if "run_api" in methods else None
+            deployment = self._described(name, wrapper, **facts)
         except BaseException:
             close_wrapper(name, wrapper)
             raise
         _warm_up(name, wrapper)
-        return Deployment(name, wrapper, methods, schema, **facts)
+        return deployment
+
+    def _described(self, name: str, wrapper: BasePipelineWrapper, **facts: Any) -> Deployment:
+        try:
+            if wrapper.deployment_type not in (None, *TYPES):
+                raise PipelineWrapperError(f"deployment_type must be one of {TYPES}, not {wrapper.deployment_type!r}")
+            methods = find_run_methods(wrapper)
+            schema = make_run_schema(name, methods["run_api"]) if "run_api" in methods else None
+            deployment = Deployment(name, wrapper, methods, schema, **facts)
+            # Users may have made properties of these: they have to fail now, not in each `GET /status`.
+            deployment.type, deployment.skips_mcp, wrapper.skip_a2a  # noqa: B018
+        except HayhooksError:
+            raise
+        except BaseException as exc:
+            raise PipelineWrapperError(f"The wrapper cannot be inspected: {error_text(exc)}") from exc
+        return deployment
 
     def _called(self, failure: str, func: Callable[[], Any]) -> Any:
         try:
             return func()
         except HayhooksError:
             raise
-        except (Exception, SystemExit) as exc:
+        except BaseException as exc:
             log.opt(exception=exc).debug(failure)
             trace = f"\n{traceback.format_exc()}" if self.show_tracebacks else ""
-            raise PipelineWrapperError(f"{failure}: {exc}{trace}") from exc
+            raise PipelineWrapperError(f"{failure}: {error_text(exc)}{trace}") from exc
 
 
 def _warm_up(name: str, wrapper: BasePipelineWrapper) -> None:
@@ -102,6 +114,6 @@ def _warm_up(name: str, wrapper: BasePipelineWrapper) -> None:
         return
     try:
         warm_up()
-    except Exception as exc:
+    except BaseException as exc:
         # As with a missing API key, which the first run reports again.
-        log.warning("Pipeline '{}' is deployed, but could not be warmed up: {}", name, exc)
+        log.warning("Pipeline '{}' is deployed, but could not be warmed up: {}", name, error_text(exc))

@@ -92,12 +92,12 @@ class Deployment:
 
 
 def close_wrapper(name: str, wrapper: BasePipelineWrapper) -> None:
-    """Call the wrapper's `teardown()`, then close its pipeline."""
-    for owner, method in ((wrapper, "teardown"), (wrapper.pipeline, "close")):
-        close = getattr(owner, method, None)
-        if not callable(close):
-            continue
+    """Call the wrapper's `teardown()`, then close its pipeline. What fails is logged."""
+    for attribute, method in (("", "teardown"), ("pipeline", "close")):
         try:
-            close()
-        except Exception as exc:
+            owner = getattr(wrapper, attribute) if attribute else wrapper
+            close = getattr(owner, method, None)
+            if callable(close):
+                close()
+        except BaseException as exc:
             log.opt(exception=exc).warning("{}() of pipeline '{}' failed: {}", method, name, type(exc).__name__)

@@ -14,7 +14,7 @@ from types import ModuleType
 
 from hayhooks.deploy import finder
 from hayhooks.deploy.sources import WRAPPER_FILE
-from hayhooks.errors import PipelineModuleLoadError
+from hayhooks.errors import PipelineModuleLoadError, error_text
 from hayhooks.wrapper import BasePipelineWrapper
 
 # Process-wide, as `sys.modules` is.
@@ -47,7 +47,8 @@ class LoadedModule:
         except PipelineModuleLoadError:
             self.abandon()
             raise
-        except (Exception, SystemExit) as exc:
+        except BaseException as exc:
+            # Also what ends a program elsewhere; this is no thread that a real Ctrl-C reaches.
             self.abandon()
             trace = f"\n{traceback.format_exc()}" if show_tracebacks else ""
             raise PipelineModuleLoadError(self._message(_explain(exc, self.directory)) + trace) from exc
@@ -121,7 +122,7 @@ def _is_free(name: str) -> bool:
 
 
 def _explain(error: BaseException, directory: Path) -> str:
-    text = str(error) or type(error).__name__
+    text = error_text(error)
     if not isinstance(error, ModuleNotFoundError) or not error.name:
         return text if isinstance(error, ImportError | SyntaxError) else f"{type(error).__name__}: {text}"
     missing = error.name.partition(".")[0]

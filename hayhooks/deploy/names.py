@@ -18,11 +18,16 @@ from hayhooks.errors import PipelinePathError
 LONGEST_NAME = 200
 """In bytes of UTF-8; leaves room for suffixes within the 255 that file systems take."""
 
+LONGEST_PATH = 1000
+"""Of a file within a pipeline, in characters; leaves room for where the pipelines stand."""
+
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
 def check_name(name: str) -> None:
     """Raise `PipelinePathError` for a name that no pipeline may have."""
+    if len(name) > LONGEST_NAME:
+        raise PipelinePathError(f"Pipeline name must have at most {LONGEST_NAME} bytes, not {len(name)} characters")
     if not name.strip() or name in (".", "..") or "/" in name or "\\" in name or _DRIVE.match(name):
         raise PipelinePathError(f"Pipeline name must be a single non-empty name without path separators, not {name!r}")
     if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in name):
@@ -37,6 +42,8 @@ def check_name(name: str) -> None:
 
 def check_file_path(path: str) -> None:
     """Raise `PipelinePathError` for a path that is not relative, or leads out of the pipeline's directory."""
+    if len(path) > LONGEST_PATH:
+        raise PipelinePathError(f"Pipeline file must have a path of at most {LONGEST_PATH} characters: {path[:60]!r}…")
     parts = path.split("/")
     is_odd = any(unicodedata.category(character) in ("Cc", "Cs") for character in path)
     if is_odd or "\\" in path or _DRIVE.match(path) or any(part in ("", ".", "..") for part in parts):

@@ -177,7 +177,7 @@ class Store:
         return [*files, *(entry for entry in entries if entry.is_dir() or self._is_lost_directory(entry))]
 
     def _is_yaml(self, path: Path) -> bool:
-        return path.suffix in YAML_SUFFIXES and not path.is_dir()
+        return path.suffix in YAML_SUFFIXES and (path.is_file() or (path.is_symlink() and not path.is_dir()))
 
     def _is_lost_directory(self, path: Path) -> bool:
         return self._is_pointer(path) and not path.exists() and path.suffix not in YAML_SUFFIXES

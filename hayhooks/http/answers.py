@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Send
@@ -24,7 +25,11 @@ class JSONAnswer(Response):
 
 def dump_json(content: Any) -> bytes:
     """Return JSON; NaN and infinity become null, objects without a JSON form their `str()`."""
-    return to_json(content, inf_nan_mode="null", bytes_mode="utf8", fallback=str)
+    try:
+        return to_json(content, inf_nan_mode="null", bytes_mode="utf8", fallback=str)
+    except PydanticSerializationError:
+        # Half a UTF-16 pair in a text of the user's: escaped it is JSON all the same.
+        return json.dumps(content, default=str).encode()
 
 
 async def send_json(send: Send, body: bytes) -> None:

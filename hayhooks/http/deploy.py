@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, Base64Bytes, BaseModel, Field, TypeAdapter
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -20,10 +21,16 @@ if TYPE_CHECKING:
     from hayhooks.app import Hayhooks
 
 
+def _decoded(text: object) -> bytes:
+    if not isinstance(text, str):
+        raise ValueError("base64 must be a text")
+    return base64.b64decode(text, validate=True)
+
+
 class EncodedFile(BaseModel):
     """The content of a file that is no text."""
 
-    base64: Base64Bytes
+    base64: Annotated[bytes, BeforeValidator(_decoded)]
 
 
 def _checked_name(name: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterable, AsyncIterator
 from typing import Any
 
 from pydantic import ValidationError
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from hayhooks.deploy.deployment import Deployment
@@ -58,11 +59,21 @@ class RunEndpoint:
             send_stream = send_plain_events if result.is_sse else send_text
             await send_stream(result, scope, receive, send)
         elif isinstance(result, Response):
+            if isinstance(result, StreamingResponse):
+                result.body_iterator = self._guarded(result.body_iterator)
             await result(scope, receive, send)
         elif self.schema.promises_stream and isinstance(result, str):
             await PlainTextResponse(result)(scope, receive, send)
         else:
             await send_json(send, b'{"result":' + self._dump(result) + b"}")
+
+    async def _guarded(self, body: AsyncIterable[Any]) -> AsyncIterator[Any]:
+        """Yield the body of a wrapper's own response; what fails in it must not end the server."""
+        try:
+            async for chunk in body:
+                yield chunk
+        except BaseException as exc:
+            raise self.runner.translate(exc) from exc
 
     def _dump(self, result: Any) -> bytes:
         try:

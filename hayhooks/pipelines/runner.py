@@ -19,7 +19,6 @@ from hayhooks.errors import (
 from hayhooks.logger import log, request_id
 from hayhooks.pipelines.calls import as_stream, call
 from hayhooks.pipelines.causes import find_provider_failure
-from hayhooks.pipelines.channel import StreamClosed
 from hayhooks.pipelines.invocations import default_streaming_components
 from hayhooks.pipelines.methods import RunMethod
 from hayhooks.pipelines.sse import SSEStream
@@ -80,10 +79,9 @@ class Runner:
 
     def translate(self, error: BaseException) -> BaseException:
         """Return what a client is told of an error in user code; the rest goes to the log."""
-        if isinstance(error, HTTPException | HayhooksError) or _is_cancellation(error):
+        if isinstance(error, HayhooksError) or _is_usable(error) or _is_cancellation(error):
             return error
-        if not isinstance(error, Exception | SystemExit | StreamClosed | asyncio.CancelledError):
-            return error
+        # Everything else, also what ends a program elsewhere: a pipeline must not end the server.
         log.opt(exception=error).error("Pipeline execution failed: {}", type(error).__name__)
         kind = find_provider_failure(error) or PipelineRunError
         if self.show_tracebacks:
@@ -153,6 +151,11 @@ class RunStream:
             log.opt(exception=exc).warning("A stream failed while it was closed: {}", type(exc).__name__)
         finally:
             self._ended()
+
+
+def _is_usable(error: BaseException) -> bool:
+    """Tell whether a wrapper chose its answer, with a status that HTTP has."""
+    return isinstance(error, HTTPException) and isinstance(error.status_code, int) and 200 <= error.status_code <= 599
 
 
 def _is_cancellation(error: BaseException) -> bool:

@@ -131,6 +131,8 @@ def _parse(source_code: str) -> dict[str, Any]:
         mark = exc.problem_mark or exc.context_mark
         place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise PipelineYamlError(f"The YAML cannot be read{place}: {exc.problem or exc.context}") from exc
+    except RecursionError as exc:
+        raise PipelineYamlError("The YAML cannot be read: it is nested too deeply") from exc
     except yaml.YAMLError as exc:
         raise PipelineYamlError(f"The YAML cannot be read: {exc}") from exc
     if document is None:

@@ -151,8 +151,8 @@ def test_a_cancelled_request_stays_cancelled(where: str) -> None:
     assert usage.runs == 0
 
 
-def test_an_interrupt_is_no_error_of_user_code() -> None:
-    with pytest.raises(KeyboardInterrupt):
+def test_an_interrupt_in_user_code_does_not_end_the_server() -> None:
+    with pytest.raises(PipelineRunError):
         asyncio.run(run(raising(KeyboardInterrupt(), "async")))
 
 
