@@ -162,10 +162,11 @@ def test_the_app_serves_without_a_socket() -> None:
 
 
 def test_the_server_leaves_no_thread() -> None:
-    def names() -> list[str]:
-        return [thread.name for thread in threading.enumerate()]
+    def count() -> int:
+        return sum(thread.name == "openai-server" for thread in threading.enumerate())
 
+    before = count()
     with openai_server():
-        during = names()
+        during = count()
 
-    assert (during.count("openai-server"), names().count("openai-server")) == (1, 0)
+    assert (during, count()) == (before + 1, before)
