@@ -21,7 +21,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match, Route
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hayhooks.deploy.deployment import Deployment
@@ -31,18 +31,20 @@ from hayhooks.errors import HayhooksError
 from hayhooks.http.answers import error_answer
 from hayhooks.http.deploy import deploy_routes
 from hayhooks.http.middleware import RequestIdMiddleware
-from hayhooks.http.router import PipelineRoute, PipelineRouter
+from hayhooks.http.router import PipelineRoute, PipelineRouter, route_path
 from hayhooks.http.run import RunEndpoint
 from hayhooks.http.status import status_routes
 from hayhooks.logger import configure
 from hayhooks.openai.chat import ChatEndpoint
 from hayhooks.openai.embeddings import EmbeddingsEndpoint
+from hayhooks.openai.errors import is_openai_path, openai_error
 from hayhooks.openai.file_store import FileStore
 from hayhooks.openai.files import FilesEndpoint, file_routes
 from hayhooks.openai.models import model_routes
 from hayhooks.openai.response_routes import response_routes
 from hayhooks.openai.response_store import ResponseStore
 from hayhooks.openai.responses import ResponsesEndpoint
+from hayhooks.openai.routes import both
 from hayhooks.pipelines.runner import Runner
 from hayhooks.pipelines.threads import WorkerThreads
 from hayhooks.publisher import Publisher
@@ -91,7 +93,11 @@ class Hayhooks(Starlette):
             streaming_components=self.settings.streaming_components,
         )
         self.pipelines = PipelineRouter(self._make_routes)
-        self.responses = ResponseStore(limit=self.settings.responses_kept, lifetime=self.settings.responses_lifetime)
+        self.responses = ResponseStore(
+            limit=self.settings.responses_kept,
+            size=self.settings.responses_size,
+            lifetime=self.settings.responses_lifetime,
+        )
         self.store = self._make_store(pipelines_dir)
         self.files = FileStore(self._files_directory())
         self._publisher = Publisher(self.pipelines, self.store, self.settings, is_taken=self._is_taken)
@@ -199,10 +205,8 @@ class Hayhooks(Starlette):
         )
         return [
             *status_routes(self),
-            Route("/v1/chat/completions", chat, methods=["POST"], name="openai_chat_completions"),
-            Route("/chat/completions", chat, methods=["POST"], name="openai_chat_completions_alias"),
-            Route("/v1/embeddings", embeddings, methods=["POST"], name="openai_embeddings"),
-            Route("/embeddings", embeddings, methods=["POST"], name="openai_embeddings_alias"),
+            *both("/chat/completions", chat, methods=["POST"], name="openai_chat_completions"),
+            *both("/embeddings", embeddings, methods=["POST"], name="openai_embeddings"),
             *file_routes(files),
             *response_routes(ResponsesEndpoint(self.runner, self.pipelines, self.responses), self.responses),
             *model_routes(self),
@@ -284,7 +288,7 @@ _latest_app: deque[weakref.ref[Hayhooks]] = deque(maxlen=1)
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
-    return error_answer(error)
+    return openai_error(error) if is_openai_path(route_path(request.scope)) else error_answer(error)
 
 
 def _with_cors(app: ASGIApp, settings: Settings) -> ASGIApp:

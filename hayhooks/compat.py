@@ -89,10 +89,10 @@ class Registry:
         deployment = _given_or_latest(None).deployments.get(name)
         if deployment is None:
             return None
-        wrapper, labels, schema = deployment.wrapper, deployment.labels, deployment.schema
+        wrapper, schema = deployment.wrapper, deployment.schema
         return {
             "description": deployment.description,
-            "skip_mcp": wrapper.skip_mcp if labels.skip_mcp is None else labels.skip_mcp,
+            "skip_mcp": deployment.skips_mcp,
             "skip_a2a": wrapper.skip_a2a,
             "a2a_card": wrapper.a2a_card,
         } | ({"request_model": schema.request_model, "requires_files": schema.takes_files} if schema else {})

@@ -2,7 +2,15 @@
 
     HayhooksError                      500
     ├── SettingsError                  500  a HAYHOOKS_* value that cannot be used
+    ├── InvalidRequest                 422  a request body that does not fit, item by item
+    ├── UnreadableBody                 400  a body that is not even text
+    ├── InvalidParameter               400  a parameter of OpenAI's API with a value that cannot be used
+    │   ├── UnsupportedParameter       400  one that no pipeline can honour
+    │   └── PreviousResponseNotFound   400  the response to go on from is not kept
+    ├── ResponseNotFound               404  no response of that id is kept
+    ├── UploadNotFound                 404  no uploaded file of that id is kept
     ├── PipelineNotFound               404  no pipeline of that name is deployed
+    │   └── ModelNotFound              404  none has the name that a request gives as `model`
     ├── PipelineExists                 409  the name is taken
     ├── MethodNotImplemented           501  the wrapper lacks the method for this endpoint
     ├── PipelineRunError               500  the user's code failed while running
@@ -21,6 +29,9 @@ Statuses: section 1.6 of the behavioural contract, with user errors as 422.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 
 class HayhooksError(Exception):
     """The root of all exceptions of Hayhooks. `str(error)` is the text that a client gets."""
@@ -36,6 +47,70 @@ class SettingsError(HayhooksError):
     code = "invalid_settings"
 
 
+class InvalidRequest(HayhooksError):
+    """A request body that does not fit; `items` is the list that goes to the client as `detail`."""
+
+    status_code = 422
+    code = "invalid_request"
+
+    def __init__(self, items: Sequence[dict[str, Any]]) -> None:
+        super().__init__("; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in items))
+        self.items = list(items)
+
+
+class UnreadableBody(HayhooksError):
+    """A body that is not even text."""
+
+    status_code = 400
+    code = "unreadable_body"
+
+
+class InvalidParameter(HayhooksError):
+    """A parameter of OpenAI's API that has a value which cannot be used; `parameter` is its name."""
+
+    status_code = 400
+    code = "invalid_value"
+
+    def __init__(self, parameter: str, text: str) -> None:
+        super().__init__(text)
+        self.parameter = parameter
+
+
+class UnsupportedParameter(InvalidParameter):
+    """A parameter of OpenAI's API that no pipeline can honour."""
+
+    code = "unsupported_parameter"
+
+
+class PreviousResponseNotFound(InvalidParameter):
+    """The response that a request goes on from is not kept, or not any more."""
+
+    code = "previous_response_not_found"
+
+    def __init__(self, id: str) -> None:
+        super().__init__("previous_response_id", f"Previous response with id '{id}' not found.")
+
+
+class ResponseNotFound(HayhooksError):
+    """No response of this id is kept."""
+
+    status_code = 404
+    code = "response_not_found"
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"Response with id '{id}' not found.")
+
+
+class UploadNotFound(HayhooksError):
+    """No uploaded file of this id is kept."""
+
+    status_code = 404
+    code = "file_not_found"
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"No such File object: {id}")
+
+
 class PipelineNotFound(HayhooksError):
     """No pipeline of this name is deployed."""
 
@@ -44,6 +119,13 @@ class PipelineNotFound(HayhooksError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"Pipeline '{name}' not found")
+
+
+class ModelNotFound(PipelineNotFound):
+    """No pipeline has the name that a request gives as `model`."""
+
+    def __init__(self, name: str) -> None:
+        HayhooksError.__init__(self, f"Pipeline '{name}' not found or not a pipeline wrapper")
 
 
 class PipelineExists(HayhooksError):

@@ -84,6 +84,9 @@ class Settings(BaseModel):
     revisions_kept: int = Field(10, ge=1, description="How many saved revisions of a pipeline are kept.")
     max_upload_size: int = Field(512 * 1024 * 1024, gt=0, description="The largest upload to `/v1/files`, in bytes.")
     responses_kept: int = Field(1000, ge=0, description="How many responses of `/v1/responses` are kept in memory.")
+    responses_size: int = Field(
+        256 * 1024 * 1024, ge=0, description="How many bytes the requests of the kept responses may have together."
+    )
     responses_lifetime: float = Field(86400, gt=0, description="Seconds that a response is kept.")
     access_log: bool = Field(True, description="Write one line per request.")
     log_level: Level = Field("INFO", description="The least severe level that is logged.")

@@ -35,6 +35,7 @@ TABLE: dict[str, tuple[str, Any, Any]] = {
     "revisions_kept": ("1", 1, 10),
     "max_upload_size": ("1000", 1000, 536870912),
     "responses_kept": ("0", 0, 1000),
+    "responses_size": ("1000", 1000, 268435456),
     "responses_lifetime": ("0.5", 0.5, 86400),
     "access_log": ("off", False, True),
     "log_level": ("debug", "DEBUG", "INFO"),

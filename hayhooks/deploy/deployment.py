@@ -14,8 +14,8 @@ from hayhooks.deploy.sources import Labels
 from hayhooks.deploy.store import Revision
 from hayhooks.logger import log
 from hayhooks.pipelines.methods import RunMethod
+from hayhooks.pipelines.run_count import RunCount
 from hayhooks.pipelines.schema import RunSchema
-from hayhooks.pipelines.usage import Usage
 from hayhooks.wrapper import BasePipelineWrapper
 
 TYPES = ("agent", "pipeline", "unknown")
@@ -36,7 +36,7 @@ class Deployment:
     private_directory: Path | None = None
     """Where the files of an unsaved pipeline stand until it ends."""
     module: LoadedModule | None = None
-    usage: Usage = field(default_factory=Usage)
+    runs: RunCount = field(default_factory=RunCount)
     created: float = field(default_factory=time.time)
     """When it was made, in seconds since the epoch."""
 
@@ -76,7 +76,7 @@ class Deployment:
         def end_in_thread() -> None:
             threading.Thread(target=self._end, args=(then,), name="hayhooks-retire", daemon=True).start()
 
-        if self.usage.retire(end_in_thread):
+        if self.runs.retire(end_in_thread):
             self._end(then)
 
     def _end(self, then: Callable[[], None]) -> None:

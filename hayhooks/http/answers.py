@@ -10,8 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Send
 
-from hayhooks.errors import HayhooksError
-from hayhooks.http.bodies import InvalidRequest
+from hayhooks.errors import HayhooksError, InvalidRequest
 
 
 class JSONAnswer(Response):
@@ -39,12 +38,10 @@ async def send_json(send: Send, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def error_answer(error: Exception) -> JSONAnswer:
-    """Return `{"detail": …}` with the status of the error."""
-    if isinstance(error, HTTPException):
-        return JSONAnswer({"detail": error.detail}, error.status_code, error.headers)
-    status = error.status_code if isinstance(error, HayhooksError) else 500
-    return JSONAnswer({"detail": error_detail(error)}, status)
+def error_answer(error: Exception, /, **members: Any) -> JSONAnswer:
+    """Return `{"detail": …}`, and other members, with the status and the headers of the error."""
+    status = error.status_code if isinstance(error, HayhooksError | HTTPException) else 500
+    return JSONAnswer({"detail": error_detail(error), **members}, status, getattr(error, "headers", None))
 
 
 def error_detail(error: Exception) -> Any:

@@ -10,30 +10,12 @@ from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from hayhooks.errors import HayhooksError
+from hayhooks.errors import HayhooksError, InvalidRequest, UnreadableBody
 
 T = TypeVar("T")
 
 LONGEST_ECHO = 1000
 """How many characters of a wrong input an error repeats."""
-
-
-class InvalidRequest(HayhooksError):
-    """A request that does not fit; `items` is the list that goes to the client as `detail`."""
-
-    status_code = 422
-    code = "invalid_request"
-
-    def __init__(self, items: list[dict[str, Any]]) -> None:
-        super().__init__("; ".join(f"{_dotted(item['loc'])}: {item['msg']}" for item in items))
-        self.items = items
-
-
-class UnreadableBody(HayhooksError):
-    """A body that is not even text."""
-
-    status_code = 400
-    code = "unreadable_body"
 
 
 async def read_body(receive: Receive) -> bytes:
@@ -101,7 +83,3 @@ def _invalid_json(body: bytes) -> HayhooksError:
             }
         ]
     )
-
-
-def _dotted(location: list[Any]) -> str:
-    return ".".join(str(part) for part in location)

@@ -14,8 +14,9 @@ from starlette.routing import Route
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.deploy.names import check_file_path, check_name
 from hayhooks.deploy.sources import WRAPPER_FILE, FilesSource, Labels, YamlSource
+from hayhooks.errors import InvalidRequest
 from hayhooks.http.answers import JSONAnswer
-from hayhooks.http.bodies import InvalidRequest, parse_body, read_body
+from hayhooks.http.bodies import parse_body, read_body
 
 if TYPE_CHECKING:
     from hayhooks.app import Hayhooks

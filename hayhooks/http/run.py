@@ -54,7 +54,7 @@ class RunEndpoint:
     ) -> None:
         if self.method.takes_headers:
             arguments["headers"] = headers
-        result = await self.runner.run(self.deployment.usage, self.method, arguments)
+        result = await self.runner.run(self.deployment.runs, self.method, arguments)
         if isinstance(result, RunStream):
             send_stream = send_plain_events if result.is_sse else send_text
             await send_stream(result, scope, receive, send)

@@ -7,7 +7,6 @@ it is imported, to end open streams when the server stops.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -20,6 +19,7 @@ from starlette.types import Message, Receive, Scope, Send
 from hayhooks.errors import PipelineRunError
 from hayhooks.http.answers import dump_json, error_detail
 from hayhooks.logger import log
+from hayhooks.pipelines.chunks import chunk_text
 from hayhooks.pipelines.runner import RunStream
 
 T = TypeVar("T")
@@ -171,23 +171,6 @@ def _cut(error: Exception) -> bytes:
 
 def _chunk_bytes(item: Any) -> bytes:
     return item if isinstance(item, bytes) else chunk_text(item).encode("utf-8", "replace")
-
-
-def chunk_text(item: Any) -> str:
-    """Return a chunk as text; empty for what is no text, as an event for a chat client."""
-    if isinstance(item, str):
-        return item
-    if item is None or hasattr(item, "to_event_dict"):
-        return ""
-    if isinstance(item, bytes):
-        return item.decode("utf-8", "replace")
-    if hasattr(item, "content") and hasattr(item, "component_info"):
-        reasoning = getattr(item, "reasoning", None)
-        return item.content or (reasoning.reasoning_text if reasoning is not None else "")
-    try:
-        return json.dumps(item)
-    except (TypeError, ValueError):
-        return str(item)
 
 
 def _event(item: Any) -> bytes:

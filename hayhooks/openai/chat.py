@@ -10,14 +10,15 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from hayhooks.errors import PipelineRunError
+from hayhooks.errors import PipelineRunError, UnsupportedParameter
 from hayhooks.http.answers import JSONAnswer, dump_json, send_json
 from hayhooks.http.bodies import parse_body, read_body
 from hayhooks.http.streams import send_events, unless_gone
 from hayhooks.openai.deltas import DeltaReader, client_tool_names, is_message
-from hayhooks.openai.endpoint import ModelEndpoint, UnsupportedParameter
+from hayhooks.openai.endpoint import ModelEndpoint
 from hayhooks.openai.errors import error_frame
-from hayhooks.openai.models import ChatRequest
+from hayhooks.openai.types import ChatRequest
+from hayhooks.openai.whole import is_whole
 from hayhooks.openai.wire import DONE, ChatCollector, ChatFrames
 from hayhooks.pipelines.runner import RunStream
 from hayhooks.pipelines.tokens import TokenMeter, token_meter
@@ -29,7 +30,7 @@ class ChatEndpoint(ModelEndpoint):
     method = "run_chat_completion"
     noun = "Chat"
 
-    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = parse_body(await read_body(receive), self._parse)
         if body.get("n") not in (None, 1):
             raise UnsupportedParameter("n", "A pipeline gives one answer: 'n' must be 1")
@@ -40,9 +41,9 @@ class ChatEndpoint(ModelEndpoint):
         result = await self.run(deployment, arguments, scope)
         if isinstance(result, Response):
             await result(scope, receive, send)
-        elif _is_completion(result):
+        elif is_whole(result, "choices") and not body["stream"]:
             await JSONAnswer(result)(scope, receive, send)
-        elif not (isinstance(result, str | RunStream) or is_message(result)):
+        elif not (isinstance(result, str | RunStream) or is_message(result) or is_whole(result, "choices")):
             raise PipelineRunError("Unsupported response type from completion")
         elif body["stream"]:
             await self._stream(result, body, meter, scope, receive, send)
@@ -94,10 +95,3 @@ def _identity(model: str) -> dict[str, Any]:
 def _asks_for_usage(body: Mapping[str, Any]) -> bool:
     options = body.get("stream_options")
     return isinstance(options, Mapping) and bool(options.get("include_usage"))
-
-
-def _is_completion(result: Any) -> bool:
-    """Tell whether a wrapper returned a whole completion, of whatever library or as a dict."""
-    if isinstance(result, Mapping):
-        return "choices" in result and "object" in result
-    return hasattr(result, "choices") and hasattr(result, "model_dump_json")

@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hayhooks.http.streams import chunk_text
+from hayhooks.openai.whole import as_plain, is_whole
+from hayhooks.pipelines.chunks import chunk_text
 from hayhooks.pipelines.tokens import TokenMeter
 
 FINISH_REASONS = ("stop", "length", "tool_calls", "content_filter")
@@ -52,8 +53,8 @@ class DeltaReader:
             return Delta(event=event, annotations=_citations(event))
         if hasattr(item, "function_call_id") and hasattr(item, "function_call_arguments"):
             return Delta(tool_calls=[self._named_call(item)])
-        if isinstance(getattr(item, "choices", None), list) and hasattr(item, "model_dump"):
-            return self._completion(item.model_dump(exclude_none=True))
+        if is_whole(item, "choices"):
+            return self._completion(as_plain(item, exclude_none=True))
         return self._chunk(item)
 
     def _chunk(self, item: Any) -> Delta:

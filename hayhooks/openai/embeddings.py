@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from hayhooks.errors import PipelineRunError
+from hayhooks.errors import InvalidParameter, PipelineRunError, UnsupportedParameter
 from hayhooks.http.answers import JSONAnswer, dump_json, send_json
 from hayhooks.http.bodies import parse_body, read_body
-from hayhooks.openai.endpoint import ModelEndpoint, UnsupportedParameter
+from hayhooks.openai.endpoint import ModelEndpoint
+from hayhooks.openai.whole import is_whole
 from hayhooks.pipelines.runner import RunStream
 
 Text = str | list[int]
@@ -46,24 +47,27 @@ class EmbeddingsEndpoint(ModelEndpoint):
     method = "run_embedding"
     noun = "Embeddings"
 
-    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = parse_body(await read_body(receive), EmbeddingRequest.model_validate_json)
         if not request.inputs:
-            raise UnsupportedParameter("input", "'input' must hold at least one text")
+            raise InvalidParameter("input", "'input' must hold at least one text")
         arguments = {"model": request.model, "input": request.inputs, "body": request.model_dump()}
         result = await self.run(self.find(request.model), arguments, scope)
         if isinstance(result, Response):
             await result(scope, receive, send)
-        elif _is_answer(result):
+        elif is_whole(result, "data"):
             await JSONAnswer(result)(scope, receive, send)
         else:
             rows = [row async for row in result.items()] if isinstance(result, RunStream) else result
-            await send_json(send, dump_json(_answer(request, _vectors(request, rows))))
+            # A large batch takes long enough to hold up the streams of others.
+            await send_json(send, await self.runner.threads.run(_answer, request=request, rows=rows))
 
 
-def _answer(request: EmbeddingRequest, vectors: Sequence[Sequence[float]]) -> dict[str, Any]:
+def _answer(request: EmbeddingRequest, rows: Any) -> bytes:
+    """Return the JSON for the rows that a wrapper gave. Raises as `_vectors()`."""
+    vectors = _vectors(request, rows)
     encode = _base64 if request.encoding_format == "base64" else list
-    return {
+    answer = {
         "object": "list",
         "data": [
             {"object": "embedding", "index": index, "embedding": encode(vector)} for index, vector in enumerate(vectors)
@@ -72,6 +76,7 @@ def _answer(request: EmbeddingRequest, vectors: Sequence[Sequence[float]]) -> di
         # Clients expect it; a wrapper that knows better returns the whole answer.
         "usage": {"prompt_tokens": 0, "total_tokens": 0},
     }
+    return dump_json(answer)
 
 
 def _vectors(request: EmbeddingRequest, result: Any) -> list[list[float]]:
@@ -96,10 +101,3 @@ def _vectors(request: EmbeddingRequest, result: Any) -> list[list[float]]:
 def _base64(vector: Sequence[float]) -> str:
     """Return a vector as OpenAI encodes it: 32-bit floats, little-endian."""
     return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
-
-
-def _is_answer(result: Any) -> bool:
-    """Tell whether a wrapper returned a whole answer, of whatever library or as a dict."""
-    if isinstance(result, Mapping):
-        return "data" in result and "object" in result
-    return hasattr(result, "data") and hasattr(result, "model_dump_json")

@@ -1,4 +1,4 @@
-"""What the endpoints that run a model have in common: finding it, running it, answering errors."""
+"""What the endpoints that run a model have in common: finding it and running it."""
 
 from __future__ import annotations
 
@@ -7,33 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from hayhooks.deploy.deployment import Deployment
-from hayhooks.errors import HayhooksError, MethodNotImplemented, PipelineNotFound
+from hayhooks.errors import MethodNotImplemented, ModelNotFound
 from hayhooks.http.router import PipelineRouter
-from hayhooks.openai.errors import openai_error
 from hayhooks.pipelines.methods import RunMethod
 from hayhooks.pipelines.runner import Runner
-
-
-class ModelNotFound(PipelineNotFound):
-    """No pipeline has the name that the request gives as `model`."""
-
-    def __init__(self, name: str) -> None:
-        HayhooksError.__init__(self, f"Pipeline '{name}' not found or not a pipeline wrapper")
-
-
-class UnsupportedParameter(HayhooksError):
-    """A parameter of OpenAI's API that a pipeline cannot honour."""
-
-    status_code = 400
-    code = "unsupported_parameter"
-
-    def __init__(self, parameter: str, text: str) -> None:
-        super().__init__(text)
-        self.parameter = parameter
 
 
 class ModelEndpoint(ABC):
@@ -49,15 +29,9 @@ class ModelEndpoint(ABC):
         self.pipelines = pipelines
         self.deployment = deployment
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await self.answer(scope, receive, send)
-        except (HayhooksError, HTTPException) as exc:
-            await openai_error(exc)(scope, receive, send)
-
     @abstractmethod
-    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request; errors are answered by `__call__`."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
 
     def find(self, name: str) -> Deployment:
         """Return the deployment for a model. Raises `ModelNotFound`."""
@@ -78,4 +52,4 @@ class ModelEndpoint(ABC):
         method = self.require(deployment)
         if method.takes_headers:
             arguments = {**arguments, "headers": Headers(scope=scope)}
-        return await self.runner.run(deployment.usage, method, arguments)
+        return await self.runner.run(deployment.runs, method, arguments)

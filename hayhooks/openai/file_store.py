@@ -9,19 +9,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from hayhooks.errors import HayhooksError
-
-
-class FileNotKept(HayhooksError):
-    """No uploaded file of this id is kept."""
-
-    status_code = 404
-    code = "file_not_found"
-
-    def __init__(self, id: str) -> None:
-        super().__init__(f"No such File object: {id}")
+from hayhooks.errors import UploadNotFound
+from hayhooks.logger import log
 
 
 class FileObject(BaseModel):
@@ -84,21 +75,21 @@ class FileStore:
         return sorted(found, key=lambda file: (file.created_at, file.id), reverse=True)
 
     def get(self, id: str) -> FileObject:
-        """Return a file object. Raises `FileNotKept`."""
+        """Return a file object. Raises `UploadNotFound`."""
         file = _read(self._path(id, ".json"))
         if file is None:
-            raise FileNotKept(id)
+            raise UploadNotFound(id)
         return file
 
     def content_path(self, id: str) -> Path:
-        """Return where the content stands. Raises `FileNotKept`, also when a pipeline has taken it."""
+        """Return where the content stands. Raises `UploadNotFound`, also when a pipeline has taken it."""
         path = self._path(id)
         if not path.is_file():
-            raise FileNotKept(id)
+            raise UploadNotFound(id)
         return path
 
     def remove(self, id: str) -> None:
-        """Delete a file. Raises `FileNotKept`."""
+        """Delete a file. Raises `UploadNotFound`."""
         self.get(id)
         self._path(id, ".json").unlink(missing_ok=True)
         self._path(id).unlink(missing_ok=True)
@@ -108,8 +99,11 @@ class FileStore:
 
 
 def _read(path: Path) -> FileObject | None:
-    """Return what a file says; None when it is gone, perhaps since it was listed."""
+    """Return what a file says; None when it is gone, perhaps since it was listed, or was spoiled."""
     try:
         return FileObject.model_validate_json(path.read_bytes())
     except FileNotFoundError:
+        return None
+    except ValidationError:
+        log.warning("The note {} of an uploaded file cannot be read", path.name)
         return None

@@ -12,18 +12,17 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 from starlette.types import Message, Receive
 
 from hayhooks.deploy.deployment import Deployment
-from hayhooks.errors import MethodNotImplemented, PipelineFilesError, PipelineRunError
+from hayhooks.errors import InvalidRequest, MethodNotImplemented, ModelNotFound, PipelineFilesError, PipelineRunError
 from hayhooks.http.answers import JSONAnswer
-from hayhooks.http.bodies import InvalidRequest
 from hayhooks.http.router import PipelineRouter
-from hayhooks.openai.endpoint import ModelNotFound
-from hayhooks.openai.errors import answers_errors
+from hayhooks.logger import log
 from hayhooks.openai.file_store import FileObject, FileStore
 from hayhooks.openai.pages import page
+from hayhooks.openai.routes import both
 from hayhooks.pipelines.runner import Runner, RunStream
 from hayhooks.pipelines.threads import WorkerThreads
 
@@ -62,10 +61,17 @@ class FilesEndpoint:
                     kept = await self.threads.run(partial(self.files.add, file.file, **facts))
                 else:
                     kept = await self._hand_over(deployment, await file.read(), facts)
-                    await self.threads.run(partial(self.files.keep, kept))
+                    await self._note(kept)
             except OSError as exc:
                 raise PipelineFilesError(f"The file cannot be kept: {exc.strerror}") from exc
             return JSONAnswer(kept)
+
+    async def _note(self, taken: FileObject) -> None:
+        """Note a file that a pipeline has taken. It is safe there: without a note it is only not listed here."""
+        try:
+            await self.threads.run(partial(self.files.keep, taken))
+        except OSError as exc:
+            log.warning("The file {} that a pipeline took cannot be listed: {}", taken.id, exc.strerror)
 
     def _check_size(self, request: Request) -> None:
         length = request.headers.get("content-length", "0")
@@ -88,7 +94,7 @@ class FilesEndpoint:
         method = deployment.methods["run_file_upload"]
         # By position, as upstream calls it: wrappers name the parameters as they like.
         called = partial(method.func, facts["filename"], facts["content_type"], content, facts["purpose"])
-        result = await self.runner.run(deployment.usage, replace(method, func=called), {})
+        result = await self.runner.run(deployment.runs, replace(method, func=called), {})
         if isinstance(result, RunStream):
             await result.aclose()
         found = result.model_dump() if hasattr(result, "model_dump") else result
@@ -101,48 +107,36 @@ class FilesEndpoint:
             raise PipelineRunError(f"File upload failed: the result of run_file_upload has no usable {keys}") from None
 
 
-def file_routes(endpoint: FilesEndpoint) -> list[BaseRoute]:
+def file_routes(endpoint: FilesEndpoint) -> list[Route]:
     """Return the routes of the Files API, below `/v1` and without it."""
     files, threads = endpoint.files, endpoint.threads
 
-    @answers_errors
-    async def upload(request: Request) -> Response:
-        return await endpoint.upload(request)
-
-    @answers_errors
     async def list_files(request: Request) -> Response:
         purpose = request.query_params.get("purpose")
         found = await threads.run(files.list)
         data = [file.model_dump() for file in found if purpose in (None, file.purpose)]
         return JSONAnswer(page(data, request.query_params, most=_MOST_LISTED, usual=_MOST_LISTED))
 
-    @answers_errors
     async def retrieve(request: Request) -> Response:
         return JSONAnswer(await threads.run(partial(files.get, request.path_params["file_id"])))
 
-    @answers_errors
     async def content(request: Request) -> Response:
         file = await threads.run(partial(files.get, request.path_params["file_id"]))
         path = await threads.run(partial(files.content_path, file.id))
         return FileResponse(path, filename=file.filename, media_type="application/octet-stream")
 
-    @answers_errors
     async def delete(request: Request) -> Response:
         file_id = request.path_params["file_id"]
         await threads.run(partial(files.remove, file_id))
         return JSONAnswer({"id": file_id, "object": "file", "deleted": True})
 
-    routes: list[BaseRoute] = []
-    for path, suffix in (("/v1/files", ""), ("/files", "_alias")):
-        one = f"{path}/{{file_id}}"
-        routes += [
-            Route(path, upload, methods=["POST"], name=f"openai_files_create{suffix}"),
-            Route(path, list_files, methods=["GET"], name=f"openai_files_list{suffix}"),
-            Route(one, retrieve, methods=["GET"], name=f"openai_files_retrieve{suffix}"),
-            Route(one, delete, methods=["DELETE"], name=f"openai_files_delete{suffix}"),
-            Route(f"{one}/content", content, methods=["GET"], name=f"openai_files_content{suffix}"),
-        ]
-    return routes
+    return [
+        *both("/files", endpoint.upload, methods=["POST"], name="openai_files_create"),
+        *both("/files", list_files, methods=["GET"], name="openai_files_list"),
+        *both("/files/{file_id}", retrieve, methods=["GET"], name="openai_files_retrieve"),
+        *both("/files/{file_id}", delete, methods=["DELETE"], name="openai_files_delete"),
+        *both("/files/{file_id}/content", content, methods=["GET"], name="openai_files_content"),
+    ]
 
 
 def _limited(receive: Receive, largest: int) -> Receive:

@@ -1,18 +1,18 @@
-"""What OpenAI clients send and get, and `GET /v1/models` (contract 5.1)."""
+"""`GET /v1/models`: the pipelines as OpenAI clients list them (contract 5.1)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from hayhooks.deploy.deployment import Deployment
+from hayhooks.errors import InvalidParameter, ModelNotFound
 from hayhooks.http.answers import JSONAnswer
-from hayhooks.openai.endpoint import ModelNotFound, UnsupportedParameter
-from hayhooks.openai.errors import answers_errors
+from hayhooks.openai.routes import both
 
 if TYPE_CHECKING:
     from hayhooks.app import Hayhooks
@@ -26,49 +26,6 @@ CAPABILITIES = {
     "run_api": "run",
 }
 """What an endpoint that needs a method is called in `capabilities` and in `?capability=`."""
-
-
-class Message(BaseModel):
-    """A message of a chat."""
-
-    model_config = ConfigDict(extra="allow")
-
-    role: str
-    content: Any = None
-
-
-class ChatRequest(BaseModel):
-    """The body of a chat request; unknown keys are kept and reach the wrapper in `body`."""
-
-    model_config = ConfigDict(extra="allow")
-
-    model: str
-    messages: list[dict[str, Any]]
-    stream: bool = False
-
-
-class Choice(BaseModel):
-    """One answer of a chat completion."""
-
-    model_config = ConfigDict(extra="allow")
-
-    index: int = 0
-    message: Message | None = None
-    delta: Message | None = None
-    finish_reason: str | None = None
-    logprobs: dict[str, Any] | None = None
-
-
-class ChatCompletion(BaseModel):
-    """A chat completion; a wrapper may return one, and it is sent as it is."""
-
-    model_config = ConfigDict(extra="allow")
-
-    id: str
-    object: Literal["chat.completion", "chat.completion.chunk"] = "chat.completion"
-    created: int
-    model: str
-    choices: list[Choice]
 
 
 class ModelObject(BaseModel):
@@ -91,18 +48,16 @@ class ModelsResponse(BaseModel):
 def model_routes(app: Hayhooks) -> list[Route]:
     """Return the routes that list and describe the pipelines as models."""
 
-    @answers_errors
     async def list_models(request: Request) -> Response:
         capability = request.query_params.get("capability")
         if capability is not None and capability not in CAPABILITIES.values():
             known = ", ".join(CAPABILITIES.values())
-            raise UnsupportedParameter("capability", f"'capability' must be one of {known}, not {capability!r}")
+            raise InvalidParameter("capability", f"'capability' must be one of {known}, not {capability!r}")
         models = [_model(deployment) for deployment in app.deployments.values()]
         return JSONAnswer(
             {"data": [model for model in models if capability in (None, *model["capabilities"])], "object": "list"}
         )
 
-    @answers_errors
     async def retrieve_model(request: Request) -> Response:
         name = request.path_params["model"]
         if name not in app.deployments:
@@ -110,10 +65,8 @@ def model_routes(app: Hayhooks) -> list[Route]:
         return JSONAnswer(_model(app.deployments[name]))
 
     return [
-        Route("/v1/models", list_models, methods=["GET"], name="openai_models"),
-        Route("/models", list_models, methods=["GET"], name="openai_models_alias"),
-        Route("/v1/models/{model}", retrieve_model, methods=["GET"], name="openai_models_retrieve"),
-        Route("/models/{model}", retrieve_model, methods=["GET"], name="openai_models_retrieve_alias"),
+        *both("/models", list_models, methods=["GET"], name="openai_models"),
+        *both("/models/{model}", retrieve_model, methods=["GET"], name="openai_models_retrieve"),
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hayhooks.openai.endpoint import UnsupportedParameter
+from hayhooks.errors import InvalidParameter
 
 
 def page(
@@ -13,14 +13,18 @@ def page(
 ) -> dict[str, Any]:
     """Return the page that `after`, `limit` and `order` ask for, with `usual` entries unless they say.
 
-    Raises `UnsupportedParameter` for a `limit` beyond `most`, or one that is no number.
+    Raises `InvalidParameter` for a `limit` beyond `most`, for an `after` that is not in the list, and the like.
     """
     limit = query.get("limit", str(usual))
     if not limit.isdecimal() or not 1 <= int(limit) <= most:
-        raise UnsupportedParameter("limit", f"'limit' must be a number from 1 to {most}")
+        raise InvalidParameter("limit", f"'limit' must be a number from 1 to {most}")
+    if query.get("order", "desc") not in ("asc", "desc"):
+        raise InvalidParameter("order", "'order' must be 'asc' or 'desc'")
     ordered = newest_first[::-1] if query.get("order") == "asc" else newest_first
     ids = [entry["id"] for entry in ordered]
-    begin = ids.index(query["after"]) + 1 if query.get("after") in ids else 0
+    if "after" in query and query["after"] not in ids:
+        raise InvalidParameter("after", f"'after' must be the id of an entry; there is no {query['after']!r}")
+    begin = ids.index(query["after"]) + 1 if "after" in query else 0
     data = ordered[begin : begin + int(limit)]
     return {
         "object": "list",

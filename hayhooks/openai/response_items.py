@@ -18,7 +18,7 @@ class OpenItem(Protocol):
     """As it is so far; the same object is part of the response's `output`."""
 
     def added(self) -> Iterator[Event]:
-        """Yield what opens the item."""
+        """Yield what opens its parts, after the event that adds the item."""
 
     def takes(self, delta: Delta) -> bool:
         """Tell whether a delta belongs to this item."""
@@ -27,7 +27,10 @@ class OpenItem(Protocol):
         """Take a delta and yield what tells of it."""
 
     def done(self, status: str) -> Iterator[Event]:
-        """Yield what closes the item; `status` is "completed", or "incomplete" when it was cut short."""
+        """Yield what closes its parts, before the event that ends the item.
+
+        `status` is "completed", or "incomplete" when it was cut short.
+        """
 
 
 class MessageItem:
@@ -46,11 +49,6 @@ class MessageItem:
         self._place = {"item_id": self.item["id"], "output_index": output_index, "content_index": 0}
 
     def added(self) -> Iterator[Event]:
-        yield {
-            "type": "response.output_item.added",
-            "output_index": self._place["output_index"],
-            "item": {**self.item, "content": []},
-        }
         yield {"type": "response.content_part.added", **self._place, "part": dict(self._part)}
 
     def takes(self, delta: Delta) -> bool:
@@ -81,11 +79,6 @@ class MessageItem:
             "logprobs": [],
         }
         yield {"type": "response.content_part.done", **self._place, "part": self._part}
-        yield {
-            "type": "response.output_item.done",
-            "output_index": self._place["output_index"],
-            "item": self.item,
-        }
 
 
 class ReasoningItem:
@@ -97,11 +90,6 @@ class ReasoningItem:
         self._place = {"item_id": self.item["id"], "output_index": output_index, "summary_index": 0}
 
     def added(self) -> Iterator[Event]:
-        yield {
-            "type": "response.output_item.added",
-            "output_index": self._place["output_index"],
-            "item": {**self.item, "summary": []},
-        }
         yield {
             "type": "response.reasoning_summary_part.added",
             **self._place,
@@ -120,11 +108,6 @@ class ReasoningItem:
         self.item.update(status=status, summary=[part])
         yield {"type": "response.reasoning_summary_text.done", **self._place, "text": part["text"]}
         yield {"type": "response.reasoning_summary_part.done", **self._place, "part": part}
-        yield {
-            "type": "response.output_item.done",
-            "output_index": self._place["output_index"],
-            "item": self.item,
-        }
 
 
 class FunctionCallItem:
@@ -144,11 +127,8 @@ class FunctionCallItem:
         self._place = {"item_id": self.item["id"], "output_index": output_index}
 
     def added(self) -> Iterator[Event]:
-        yield {
-            "type": "response.output_item.added",
-            "output_index": self._place["output_index"],
-            "item": dict(self.item),
-        }
+        # A call has no parts.
+        yield from ()
 
     def takes(self, delta: Delta) -> bool:
         """Tell whether a delta goes on with this call: the same index, and no id of another call."""
@@ -169,11 +149,6 @@ class FunctionCallItem:
             **self._place,
             "name": self.item["name"],
             "arguments": self.item["arguments"],
-        }
-        yield {
-            "type": "response.output_item.done",
-            "output_index": self._place["output_index"],
-            "item": self.item,
         }
 
 

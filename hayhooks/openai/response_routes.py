@@ -7,55 +7,49 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
+from hayhooks.errors import InvalidParameter, UnsupportedParameter
 from hayhooks.http.answers import JSONAnswer
-from hayhooks.openai.endpoint import UnsupportedParameter
-from hayhooks.openai.errors import answers_errors
 from hayhooks.openai.pages import page
 from hayhooks.openai.response_store import ResponseStore
 from hayhooks.openai.responses import ResponsesEndpoint
+from hayhooks.openai.routes import both
 
 
-def response_routes(create: ResponsesEndpoint, responses: ResponseStore) -> list[BaseRoute]:
+def response_routes(create: ResponsesEndpoint, responses: ResponseStore) -> list[Route]:
     """Return the routes of the Responses API, below `/v1` and without it."""
 
-    @answers_errors
     async def retrieve(request: Request) -> Response:
-        return JSONAnswer(responses.get(request.path_params["response_id"]).response)
+        kept = responses.get(request.path_params["response_id"])
+        if request.query_params.get("stream", "false").lower() not in ("false", "0"):
+            raise UnsupportedParameter("stream", "A kept response cannot be streamed; retrieve it without 'stream'")
+        return JSONAnswer(kept.response)
 
-    @answers_errors
     async def delete(request: Request) -> Response:
         response_id = request.path_params["response_id"]
         responses.remove(response_id)
         return JSONAnswer({"id": response_id, "object": "response", "deleted": True})
 
-    @answers_errors
     async def cancel(request: Request) -> Response:
         kept = responses.get(request.path_params["response_id"])
         if kept.task is None:
-            raise UnsupportedParameter("response_id", "Only a response that was created in the background is cancelled")
+            raise InvalidParameter("response_id", "Only a response that was created in the background is cancelled")
         kept.task.cancel()
         await asyncio.wait({kept.task}, timeout=1)
         return JSONAnswer(kept.response)
 
-    @answers_errors
     async def list_input_items(request: Request) -> Response:
         items = responses.get(request.path_params["response_id"]).input_items
         return JSONAnswer(page([_listed(item) for item in items[::-1]], request.query_params, usual=20, most=100))
 
-    routes: list[BaseRoute] = []
-    for prefix, suffix in (("/v1", ""), ("", "_alias")):
-        path = f"{prefix}/responses"
-        one = f"{path}/{{response_id}}"
-        routes += [
-            Route(path, create, methods=["POST"], name=f"openai_responses{suffix}"),
-            Route(one, retrieve, methods=["GET"], name=f"openai_responses_retrieve{suffix}"),
-            Route(one, delete, methods=["DELETE"], name=f"openai_responses_delete{suffix}"),
-            Route(f"{one}/cancel", cancel, methods=["POST"], name=f"openai_responses_cancel{suffix}"),
-            Route(f"{one}/input_items", list_input_items, methods=["GET"], name=f"openai_responses_items{suffix}"),
-        ]
-    return routes
+    return [
+        *both("/responses", create, methods=["POST"], name="openai_responses"),
+        *both("/responses/{response_id}", retrieve, methods=["GET"], name="openai_responses_retrieve"),
+        *both("/responses/{response_id}", delete, methods=["DELETE"], name="openai_responses_delete"),
+        *both("/responses/{response_id}/cancel", cancel, methods=["POST"], name="openai_responses_cancel"),
+        *both("/responses/{response_id}/input_items", list_input_items, methods=["GET"], name="openai_responses_items"),
+    ]
 
 
 def _listed(item: dict[str, Any]) -> dict[str, Any]:

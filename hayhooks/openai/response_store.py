@@ -9,18 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hayhooks.errors import HayhooksError
+from hayhooks.errors import ResponseNotFound
 from hayhooks.openai.response_items import new_id
-
-
-class ResponseNotFound(HayhooksError):
-    """No response of this id is kept."""
-
-    status_code = 404
-    code = "response_not_found"
-
-    def __init__(self, id: str) -> None:
-        super().__init__(f"Response with id '{id}' not found.")
 
 
 @dataclass
@@ -34,7 +24,14 @@ class KeptResponse:
     earlier_items: list[dict[str, Any]]
     """The conversation before that."""
     task: asyncio.Task[None] | None = None
+    size: int = 0
+    """How many bytes its request had: what it costs to keep it."""
     expires: float = field(default=0.0)
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether its answer is still being made."""
+        return self.task is not None and not self.task.done()
 
     @property
     def conversation(self) -> list[dict[str, Any]]:
@@ -43,16 +40,20 @@ class KeptResponse:
 
 
 class ResponseStore:
-    """Keeps the newest responses for a time."""
+    """Keeps the newest responses: so many, of requests of so many bytes together, for so many seconds."""
 
-    def __init__(self, *, limit: int, lifetime: float) -> None:
+    def __init__(self, *, limit: int, size: int, lifetime: float) -> None:
         self.limit = limit
+        self.size = size
         self.lifetime = lifetime
+        self._size = 0
         self._kept: OrderedDict[str, KeptResponse] = OrderedDict()
 
     def add(self, kept: KeptResponse) -> None:
         """Keep a response; the oldest ones beyond the limit go, except those still at work."""
         kept.expires = time.monotonic() + self.lifetime
+        replaced = self._kept.pop(kept.response["id"], None)
+        self._size += kept.size - (replaced.size if replaced else 0)
         self._kept[kept.response["id"]] = kept
         self._drop_old()
 
@@ -64,13 +65,12 @@ class ResponseStore:
             raise ResponseNotFound(id)
         return kept
 
-    def remove(self, id: str) -> KeptResponse:
+    def remove(self, id: str) -> None:
         """Forget a response, and cancel it if it is still at work. Raises `ResponseNotFound`."""
         kept = self.get(id)
-        del self._kept[id]
+        self._drop(id)
         if kept.task is not None:
             kept.task.cancel()
-        return kept
 
     async def close(self) -> None:
         """Cancel what is still at work, and wait for it."""
@@ -81,13 +81,15 @@ class ResponseStore:
 
     def _drop_old(self) -> None:
         now = time.monotonic()
-        surplus = len(self._kept) - self.limit
         for id, kept in list(self._kept.items()):
-            if surplus <= 0 and kept.expires > now:
+            is_full = len(self._kept) > self.limit or self._size > self.size
+            if not is_full and kept.expires > now:
                 return
-            if kept.task is None or kept.task.done():
-                del self._kept[id]
-                surplus -= 1
+            if not kept.is_at_work:
+                self._drop(id)
+
+    def _drop(self, id: str) -> None:
+        self._size -= self._kept.pop(id).size
 
 
 def with_ids(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

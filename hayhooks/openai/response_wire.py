@@ -62,6 +62,7 @@ class ResponseWriter:
         self._open: OpenItem | None = None
         self._finish_reason: str | None = None
         self._annotations: list[dict[str, Any]] = []
+        self._whole: dict[str, Any] | None = None
 
     def begin(self) -> list[Event]:
         """Return the events before any output."""
@@ -73,11 +74,21 @@ class ResponseWriter:
     def add(self, delta: Delta) -> list[Event]:
         """Return the events of one delta. Another kind of output closes the item before it."""
         self._finish_reason = delta.finish_reason or self._finish_reason
-        return self._numbered(self._events(delta))
+        return [] if self._whole else self._numbered(self._events(delta))
+
+    def take(self, whole: Mapping[str, Any], *, keeps_id: bool) -> None:
+        """Make a whole response that a wrapper gave the answer; what comes after it is left out."""
+        self._cut()
+        self._whole = {**whole, "id": self.response["id"]} if keeps_id else dict(whole)
+        self.response["id"] = self._whole["id"]
 
     def end(self, usage: Mapping[str, Any] | None = None) -> list[Event]:
         """Return the last events: the response is completed, or incomplete when the model was cut short."""
         status = "incomplete" if self._finish_reason in ("length", "content_filter") else "completed"
+        if self._whole is not None:
+            self.response.clear()
+            self.response.update({"status": None, "output": [], **self._whole})
+            return self._numbered([self._last()])
         closing = list(self._close(status))
         self.response.update(status=status, usage=usage)
         if status == "incomplete":
@@ -102,7 +113,9 @@ class ResponseWriter:
         self._annotations += delta.annotations
         yield from self._annotate()
         if delta.event is not None:
-            yield {**delta.event, "type": str(delta.event.get("type", "event"))}
+            # Its members as upstream has them (contract 5.4) below a type that strict clients let pass: for one that
+            # they do not know, the npm client of openai (7.57) ends the stream.
+            yield {**delta.event, "type": "keepalive", "event": delta.event}
             return
         for part in _parts(delta):
             item = self._open
@@ -117,6 +130,7 @@ class ResponseWriter:
             self._open = FunctionCallItem(index, part.tool_calls[0])
         else:
             self._open = ReasoningItem(index) if part.reasoning else MessageItem(index)
+        yield {"type": "response.output_item.added", "output_index": index, "item": dict(self._open.item)}
         yield from self._open.added()
         self.response["output"].append(self._open.item)
         yield from self._annotate()
@@ -131,6 +145,9 @@ class ResponseWriter:
     def _close(self, status: str = "completed") -> Iterator[Event]:
         if self._open is not None:
             yield from self._open.done(status)
+            # Only the last item is ever open.
+            index = len(self.response["output"]) - 1
+            yield {"type": "response.output_item.done", "output_index": index, "item": self._open.item}
             self._open = None
 
     def _cut(self) -> None:
@@ -139,7 +156,10 @@ class ResponseWriter:
             pass
 
     def _last(self) -> Event:
-        return {"type": f"response.{self.response['status']}", "response": self.response}
+        status = self.response["status"]
+        # That of a whole response may be something else, or missing.
+        kind = status if status in ("incomplete", "failed") else "completed"
+        return {"type": f"response.{kind}", "response": self.response}
 
     def _numbered(self, events: Iterable[Event]) -> list[Event]:
         numbered = []
@@ -150,8 +170,14 @@ class ResponseWriter:
 
 
 def encode_events(events: Iterable[Event]) -> bytes:
-    """Return events as they go over the wire: each with its type as its name."""
-    return b"".join(b"event: " + event["type"].encode() + b"\ndata: " + dump_json(event) + b"\n\n" for event in events)
+    """Return events as they go over the wire, each with a name: its type, or that of the interface's event in it."""
+    return b"".join(b"event: " + _name(event) + b"\ndata: " + dump_json(event) + b"\n\n" for event in events)
+
+
+def _name(event: Event) -> bytes:
+    name = str(event.get("event", event).get("type", "event"))
+    # A name must stay on its line, whatever a wrapper calls its event.
+    return " ".join(name.split()).encode("utf-8", "replace")
 
 
 def _parts(delta: Delta) -> Iterator[Delta]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -14,18 +13,26 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from hayhooks.deploy.deployment import Deployment
-from hayhooks.errors import HayhooksError, PipelineRunError
-from hayhooks.http.answers import JSONAnswer, dump_json, send_json
+from hayhooks.errors import (
+    HayhooksError,
+    InvalidParameter,
+    PipelineRunError,
+    PreviousResponseNotFound,
+    ResponseNotFound,
+    UnsupportedParameter,
+)
+from hayhooks.http.answers import dump_json, send_json
 from hayhooks.http.bodies import parse_body, read_body
 from hayhooks.http.router import PipelineRouter
 from hayhooks.http.streams import send_events, unless_gone
 from hayhooks.logger import log
 from hayhooks.openai.deltas import DeltaReader, client_tool_names, is_message
-from hayhooks.openai.endpoint import ModelEndpoint, UnsupportedParameter
+from hayhooks.openai.endpoint import ModelEndpoint
 from hayhooks.openai.errors import error_object
 from hayhooks.openai.response_items import new_id
-from hayhooks.openai.response_store import KeptResponse, ResponseNotFound, ResponseStore, with_ids
+from hayhooks.openai.response_store import KeptResponse, ResponseStore, with_ids
 from hayhooks.openai.response_wire import ResponseWriter, encode_events, new_response
+from hayhooks.openai.whole import as_plain, is_whole
 from hayhooks.pipelines.runner import Runner, RunStream
 from hayhooks.pipelines.tokens import TokenMeter, token_meter
 
@@ -51,6 +58,7 @@ class ResponseRequest(BaseModel):
     text: dict[str, Any] | None = None
     reasoning: dict[str, Any] | None = None
     store: bool | None = None
+    background: bool | None = None
     service_tier: str | None = None
     metadata: dict[str, Any] | None = None
 
@@ -60,15 +68,6 @@ class ResponseRequest(BaseModel):
         if isinstance(self.input, str):
             return [{"type": "message", "role": "user", "content": self.input}]
         return list(self.input or ())
-
-
-class PreviousResponseNotFound(UnsupportedParameter):
-    """The response that a request goes on from is not kept, or not any more."""
-
-    code = "previous_response_not_found"
-
-    def __init__(self, id: str) -> None:
-        super().__init__("previous_response_id", f"Previous response with id '{id}' not found.")
 
 
 class ResponsesEndpoint(ModelEndpoint):
@@ -81,21 +80,18 @@ class ResponsesEndpoint(ModelEndpoint):
         super().__init__(runner, pipelines)
         self.responses = responses
 
-    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = parse_body(await read_body(receive), ResponseRequest.model_validate_json)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        text = await read_body(receive)
+        request = parse_body(text, ResponseRequest.model_validate_json)
         deployment = self.find(request.model)
-        work = _Work(request, self._earlier_items(request))
-        if work.is_background:
-            if request.stream:
-                raise UnsupportedParameter("stream", "A response in the background cannot be streamed")
+        work = _Work(request, self._earlier_items(request), size=len(text))
+        if request.background:
             self._begin_in_background(work, deployment, scope)
             await send_json(send, dump_json(work.kept.response))
             return
         result = await self._run(work, deployment, scope)
         if isinstance(result, Response):
             await result(scope, receive, send)
-        elif _is_response(result):
-            await JSONAnswer(result)(scope, receive, send)
         elif request.stream:
             await self._stream(result, work, scope, receive, send)
         else:
@@ -107,15 +103,21 @@ class ResponsesEndpoint(ModelEndpoint):
         if request.previous_response_id is None:
             return []
         try:
-            return self.responses.get(request.previous_response_id).conversation
+            previous = self.responses.get(request.previous_response_id)
         except ResponseNotFound:
             raise PreviousResponseNotFound(request.previous_response_id) from None
+        if previous.is_at_work:
+            raise InvalidParameter(
+                "previous_response_id",
+                f"Previous response with id '{request.previous_response_id}' is still in progress",
+            )
+        return previous.conversation
 
     async def _run(self, work: _Work, deployment: Deployment, scope: Scope) -> Any:
         token_meter.set(work.meter)
         arguments = {"model": work.body["model"], "input_items": work.input_items, "body": work.body}
         result = await self.run(deployment, arguments, scope)
-        if isinstance(result, str | RunStream | Response) or is_message(result) or _is_response(result):
+        if isinstance(result, str | RunStream | Response) or is_message(result) or is_whole(result, "output"):
             return result
         raise PipelineRunError("Unsupported response type from run_response")
 
@@ -140,6 +142,10 @@ class ResponsesEndpoint(ModelEndpoint):
             self.responses.add(work.kept)
 
     def _begin_in_background(self, work: _Work, deployment: Deployment, scope: Scope) -> None:
+        if work.body["stream"]:
+            raise UnsupportedParameter("stream", "A response in the background cannot be streamed")
+        if work.body["store"] is False:
+            raise UnsupportedParameter("store", "A response in the background is kept: 'store' cannot be false")
         # An endpoint that is not there is an answer, not a response that fails later.
         self.require(deployment)
 
@@ -163,24 +169,24 @@ class ResponsesEndpoint(ModelEndpoint):
 class _Work:
     """One response on its way from its request to its end."""
 
-    def __init__(self, request: ResponseRequest, earlier_items: list[dict[str, Any]]) -> None:
+    def __init__(self, request: ResponseRequest, earlier_items: list[dict[str, Any]], *, size: int) -> None:
         self.body = request.model_dump()
         self.meter = TokenMeter(is_asked=True)
         # A wrapper may change what it gets; what is kept must stay as it is.
         self.input_items = deepcopy([*earlier_items, *request.items])
         response = new_response(id=new_id("resp"), created=int(time.time()), body=self.body)
         self.writer = ResponseWriter(response)
-        self.kept = KeptResponse(response, with_ids(request.items), earlier_items)
+        self.kept = KeptResponse(response, with_ids(request.items), earlier_items, size=size)
         self._reader = DeltaReader(client_tool_names(self.body), self.meter)
         self._has_begun = False
 
-    @property
-    def is_background(self) -> bool:
-        """Whether the client wants the answer later."""
-        return self.body.get("background") is True
-
     def add(self, item: Any) -> list[dict[str, Any]]:
         """Return the events of a chunk, the first time those of the beginning before them."""
+        if is_whole(item, "output"):
+            # Given whole, it is the answer; a client that knows the response already, knows it by our id.
+            in_background = {"background": True} if self.body["background"] else {}
+            self.writer.take(as_plain(item) | in_background, keeps_id=self._has_begun or bool(in_background))
+            return self._begin()
         return [*self._begin(), *self.writer.add(self._reader.read(item))]
 
     def end(self) -> list[dict[str, Any]]:
@@ -189,15 +195,10 @@ class _Work:
 
     def fail(self, error: Exception) -> list[dict[str, Any]]:
         """Say that the response failed and return the last event."""
-        return [*self._begin(), *self.writer.fail(error_object(error, 500))]
+        return [*self._begin(), *self.writer.fail(error_object(error))]
 
     async def collect(self, result: Any) -> None:
         """Complete the response from a whole result, or from all chunks of a stream."""
-        if _is_response(result):
-            whole = result if isinstance(result, Mapping) else result.model_dump(mode="json")
-            # The client already knows the response by our id.
-            self.kept.response.update({**whole, "id": self.kept.response["id"], "background": True})
-            return
         if isinstance(result, RunStream):
             async for item in result.items():
                 self.add(item)
@@ -210,10 +211,3 @@ class _Work:
             return []
         self._has_begun = True
         return self.writer.begin()
-
-
-def _is_response(result: Any) -> bool:
-    """Tell whether a wrapper returned a whole response, of whatever library or as a dict."""
-    if isinstance(result, Mapping):
-        return result.get("object") == "response"
-    return hasattr(result, "output") and hasattr(result, "model_dump_json")

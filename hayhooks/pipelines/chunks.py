@@ -1,4 +1,4 @@
-"""What the callbacks of a stream add to its chunks (contract 6.2)."""
+"""The text of a chunk, and what the callbacks of a stream add to its chunks (contract 3.4 and 6.2)."""
 
 from __future__ import annotations
 
@@ -71,3 +71,20 @@ def _parsed_arguments(fragment: str | None) -> dict[str, Any]:
     except ValueError:
         return {}
     return arguments if isinstance(arguments, dict) else {}
+
+
+def chunk_text(item: Any) -> str:
+    """Return a chunk as text; empty for what is no text, as an event for a chat client."""
+    if isinstance(item, str):
+        return item
+    if item is None or hasattr(item, "to_event_dict"):
+        return ""
+    if isinstance(item, bytes):
+        return item.decode("utf-8", "replace")
+    if hasattr(item, "content") and hasattr(item, "component_info"):
+        reasoning = getattr(item, "reasoning", None)
+        return item.content or (reasoning.reasoning_text if reasoning is not None else "")
+    try:
+        return json.dumps(item)
+    except (TypeError, ValueError):
+        return str(item)

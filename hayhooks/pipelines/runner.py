@@ -21,14 +21,14 @@ from hayhooks.pipelines.calls import as_stream, call
 from hayhooks.pipelines.causes import find_provider_failure
 from hayhooks.pipelines.invocations import default_streaming_components
 from hayhooks.pipelines.methods import RunMethod
+from hayhooks.pipelines.run_count import RunCount
 from hayhooks.pipelines.sse import SSEStream
 from hayhooks.pipelines.threads import WorkerThreads
-from hayhooks.pipelines.usage import Usage
 
 _REASONS: dict[type[PipelineRunError], str] = {
-    ProviderRateLimited: ": the model's provider refuses more requests at the moment",
-    ProviderUnavailable: ": the model's provider could not be reached, or failed",
-    ProviderTimedOut: ": the model's provider did not answer in time",
+    ProviderRateLimited: ": a service that it calls refuses more requests at the moment",
+    ProviderUnavailable: ": a service that it calls could not be reached, or failed",
+    ProviderTimedOut: ": a service that it calls did not answer in time",
 }
 
 
@@ -45,24 +45,24 @@ class Runner:
         self.show_tracebacks = show_tracebacks
         self.streaming_components = streaming_components
 
-    async def run(self, usage: Usage, method: RunMethod, arguments: Mapping[str, Any]) -> Any:
+    async def run(self, runs: RunCount, method: RunMethod, arguments: Mapping[str, Any]) -> Any:
         """Return the plain value of a method, or its chunks as a `RunStream`, which the caller closes.
 
         Raises `PipelineRunError`, and what the wrapper raises on purpose.
         """
         if self.streaming_components:
             default_streaming_components.set(self.streaming_components)
-        usage.begin()
+        runs.begin()
         try:
             result = await call(method, arguments, threads=self.threads)
             is_sse = isinstance(result, SSEStream)
             stream = as_stream(result.stream if is_sse else result)
         except BaseException as exc:
-            usage.end()
+            runs.end()
             raise self.translate(exc) from exc
         if stream is not None:
-            return RunStream(stream, is_sse=is_sse, translate=self.translate, ended=usage.end)
-        usage.end()
+            return RunStream(stream, is_sse=is_sse, translate=self.translate, ended=runs.end)
+        runs.end()
         if is_sse:
             raise PipelineRunError(
                 f"SSEStream.stream must be a generator or async generator (got type {type(result.stream).__name__})"

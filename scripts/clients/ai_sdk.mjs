@@ -83,8 +83,8 @@ const common = (modelOf) => ({
 
   "an early error has its message": async () => {
     const request = { ...patience, model: modelOf("chat"), prompt: "[[status=429]] x" };
-    await assert.rejects(generateText(request), /provider refuses more requests/);
-    await assert.rejects(partsOf(request), /provider refuses more requests/);
+    await assert.rejects(generateText(request), /service that it calls refuses more requests/);
+    await assert.rejects(partsOf(request), /service that it calls refuses more requests/);
   },
 
   "a structured answer is parsed": async () => {
@@ -100,7 +100,7 @@ export const aiSdkChecks = {
 
   "an error in mid-stream has its message": async () => {
     const read = partsOf({ model: chat("chat"), prompt: "[[words=9; fail_after=2]] now" });
-    await assert.rejects(read, (error) => /provider could not be reached/.test(error.message ?? JSON.stringify(error)));
+    await assert.rejects(read, (error) => /service that it calls could not be reached/.test(error.message ?? JSON.stringify(error)));
   },
 
   "many texts are embedded": async () => {
@@ -118,6 +118,6 @@ export const aiSdkResponsesChecks = {
 
   "a failure in mid-stream is a failed response": async () => {
     const read = partsOf({ model: responses.responses("chat"), prompt: "[[words=9; fail_after=2]] now" });
-    await assert.rejects(read, (error) => /provider could not be reached/.test(error.message ?? JSON.stringify(error)));
+    await assert.rejects(read, (error) => /service that it calls could not be reached/.test(error.message ?? JSON.stringify(error)));
   },
 };

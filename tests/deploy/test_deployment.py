@@ -179,7 +179,7 @@ def test_a_run_keeps_its_deployment_until_its_end() -> None:
 
     thread = threading.Thread(target=chat)
     thread.start()
-    wait_until(lambda: deployment.usage.runs == 1)
+    wait_until(lambda: deployment.runs.current == 1)
     app.undeploy("qa")
     happened = list(wrapper.happened)
     gate.set()

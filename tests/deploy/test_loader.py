@@ -201,7 +201,7 @@ def test_late_imports_and_data_files_work_as_long_as_a_run_lasts(
     gate, answers = tmp_path / "gate", []
     thread = threading.Thread(target=lambda: answers.append(result(app, "qa", wait=str(gate))))
     thread.start()
-    wait_until(lambda: deployment.usage.runs)
+    wait_until(lambda: deployment.runs.current)
     if change == "redeploy":
         app.deploy("qa", late_files("v2"), overwrite=True, save=saved)
         assert result(app, "qa") == ["v2"] * 3

@@ -138,7 +138,7 @@ class Streaming(BasePipelineWrapper):
 
 
 def is_idle(app: Hayhooks) -> bool:
-    return app.deployments["p"].usage.runs == 0
+    return app.deployments["p"].runs.current == 0
 
 
 @pytest.mark.parametrize(("path", "body"), TRANSPORTS.values(), ids=TRANSPORTS)
@@ -337,7 +337,7 @@ def test_client_that_leaves_an_answer_that_is_collected_ends_the_run(tmp_path: P
     with served(app) as url:
         with pytest.raises(requests.ReadTimeout):
             requests.post(f"{url}{path}", json={"model": "p", "messages": [], "input": "x"}, timeout=0.1)
-        wait_until(lambda: app.deployments["p"].usage.runs == 0)
+        wait_until(lambda: app.deployments["p"].runs.current == 0)
         at_the_end = len(made.read_text())
 
     assert 0 < at_the_end < 200

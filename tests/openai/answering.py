@@ -54,7 +54,8 @@ def read_events(text: str) -> list[JSON]:
     for number, block in enumerate(blocks):
         name, data = block.split("\n")
         event = json.loads(data.removeprefix("data: "))
-        assert (name, event.pop("sequence_number")) == (f"event: {event['type']}", number)
+        kind = event["event"]["type"] if event["type"] == "keepalive" else event["type"]
+        assert (name, event.pop("sequence_number")) == (f"event: {kind}", number)
         events.append(event)
     return events
 

@@ -15,6 +15,7 @@ from haystack.components.agents import Agent
 from haystack.components.generators.chat import OpenAIChatGenerator
 from haystack.dataclasses import ChatMessage
 from haystack.utils import Secret
+from starlette.exceptions import HTTPException
 from starlette.testclient import TestClient
 
 from hayhooks import Hayhooks, Settings, async_streaming_generator, streaming_generator
@@ -25,9 +26,9 @@ from tests.openai_server import openai_server
 
 KEY = "sk-secret"
 FAILED = "Pipeline execution failed"
-REFUSED = f"{FAILED}: the model's provider refuses more requests at the moment"
-UNREACHABLE = f"{FAILED}: the model's provider could not be reached, or failed"
-LATE = f"{FAILED}: the model's provider did not answer in time"
+REFUSED = f"{FAILED}: a service that it calls refuses more requests at the moment"
+UNREACHABLE = f"{FAILED}: a service that it calls could not be reached, or failed"
+LATE = f"{FAILED}: a service that it calls did not answer in time"
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +206,16 @@ def endless() -> Exception:
     return error
 
 
+def answered(status: int) -> requests.Response:
+    """Return an answer of a service."""
+    response = requests.Response()
+    response.status_code = status
+    return response
+
+
 REQUEST = httpx2.Request("GET", "http://x")
+REFUSAL = httpx2.Response(400, request=REQUEST)
+HTTPX_REQUEST = httpx.Request("GET", "http://x")
 HIDDEN = caused(ValueError(), within=ConnectionError())
 HIDDEN.__suppress_context__ = True
 
@@ -215,7 +225,26 @@ HIDDEN.__suppress_context__ = True
     [
         pytest.param(openai.APITimeoutError(REQUEST), ProviderTimedOut, id="openai-timeout"),
         pytest.param(openai.APIConnectionError(request=REQUEST), ProviderUnavailable, id="openai-connection"),
-        pytest.param(openai.APIError("x", REQUEST, body=None), None, id="openai-other"),
+        pytest.param(openai.APIError("x", REQUEST, body=None), ProviderUnavailable, id="openai-in-a-stream"),
+        pytest.param(openai.BadRequestError("x", response=REFUSAL, body=None), None, id="openai-400"),
+        pytest.param(requests.HTTPError(response=answered(429)), ProviderRateLimited, id="requests-429"),
+        pytest.param(requests.HTTPError(response=answered(404)), None, id="requests-404"),
+        *(
+            pytest.param(
+                httpx.HTTPStatusError("x", request=HTTPX_REQUEST, response=httpx.Response(status)),
+                expected,
+                id=f"httpx-{status}",
+            )
+            for status, expected in (
+                (408, ProviderTimedOut),
+                (422, None),
+                (429, ProviderRateLimited),
+                (500, ProviderUnavailable),
+                (503, ProviderUnavailable),
+                (504, ProviderTimedOut),
+            )
+        ),
+        pytest.param(HTTPException(503), None, id="status-of-another-library"),
         *(
             pytest.param(getattr(library, name)("x"), expected, id=f"{library.__name__}-{name}")
             for library in (httpx, httpx2)

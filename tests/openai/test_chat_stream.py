@@ -25,7 +25,7 @@ from hayhooks import (
 )
 from hayhooks.events import create_notification_event, create_status_event
 from hayhooks.open_webui import create_message_event
-from hayhooks.openai.models import ChatCompletion, Choice, Message
+from hayhooks.openai.types import ChatCompletion, Choice, Message
 from tests.openai.test_chat import RESULTS
 from tests.openai.wrappers import Says, ask, chunk, frames, read_stream, saying
 
@@ -387,8 +387,8 @@ def test_tool_call_of_another_model_is_passed_on(app: Hayhooks, client: TestClie
     assert done == "[DONE]"
 
 
-def error(message: str, *, code: str | None) -> dict[str, Any]:
-    return {"error": {"message": message, "type": "server_error", "param": None, "code": code}}
+def error(message: str, *, code: str | None, kind: str = "server_error") -> dict[str, Any]:
+    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
@@ -409,7 +409,10 @@ def test_failure_within_a_stream_is_a_frame_before_done(app: Hayhooks, client: T
 def test_http_exception_within_a_stream_tells_its_detail(app: Hayhooks, client: TestClient) -> None:
     app.deploy("p", saying("a", HTTPException(429, "slow down")))
 
-    assert frames(ask(client, stream=True).text)[1:] == [error("slow down", code=None), "[DONE]"]
+    assert frames(ask(client, stream=True).text)[1:] == [
+        error("slow down", code=None, kind="rate_limit_error"),
+        "[DONE]",
+    ]
 
 
 def test_item_that_cannot_be_written_is_a_failure_without_its_text(app: Hayhooks, client: TestClient) -> None:
@@ -420,7 +423,8 @@ def test_item_that_cannot_be_written_is_a_failure_without_its_text(app: Hayhooks
     app.deploy("p", saying(Broken()))
     response = ask(client, stream=True)
 
-    assert (response.status_code, response.json()) == (500, {"detail": "Internal Server Error"})
+    answer = {"detail": "Internal Server Error", **error("Internal Server Error", code=None)}
+    assert (response.status_code, response.json()) == (500, answer)
 
 
 def test_event_stream_mark_changes_nothing(app: Hayhooks, client: TestClient) -> None:

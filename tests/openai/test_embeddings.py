@@ -109,7 +109,7 @@ def test_vectors_may_be_lists_or_arrays(app: Hayhooks, client: TestClient, resul
     deployment = app.deploy("p", embed(result))
 
     assert post(client).json() == answer_of([3.0, 0.5])
-    assert deployment.usage.runs == 0
+    assert deployment.runs.current == 0
 
 
 def test_async_method_is_used_where_there_is_one(app: Hayhooks, client: TestClient) -> None:
@@ -200,7 +200,7 @@ def test_wrong_vectors_are_an_error(app: Hayhooks, client: TestClient, result: A
             error(
                 "'input' must hold at least one text",
                 kind="invalid_request_error",
-                code="unsupported_parameter",
+                code="invalid_value",
                 param="input",
             ),
             id="no-input",

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from hayhooks import Hayhooks
@@ -43,6 +45,48 @@ def test_status_that_a_wrapper_chooses_has_its_type(app: Hayhooks, client: TestC
     assert response.json() == error("No.", kind=TYPES[status], code=None)
     # The official clients would repeat what was refused for good.
     assert response.headers.get("x-should-retry") == ("false" if status == 501 else None)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "text"),
+    [
+        ("GET", "/v1/chat/completions", 405, "Method Not Allowed"),
+        ("DELETE", "/models", 405, "Method Not Allowed"),
+        ("GET", "/p/chat/completions", 405, "Method Not Allowed"),
+        ("POST", "/v1/moderations", 404, "Not Found"),
+        ("POST", "/nobody/chat/completions", 404, "Not Found"),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "/ai"])
+def test_what_has_no_route_is_told_in_the_shape_of_openai(
+    app: Hayhooks, prefix: str, method: str, path: str, status: int, text: str
+) -> None:
+    app.deploy("p", Answers(run_chat_completion=returns("hi")))
+    host = Starlette(routes=[Mount("/ai", app)]) if prefix else app
+    response = TestClient(host).request(method, f"{prefix}{path}")
+    kind = "not_found_error" if status == 404 else "invalid_request_error"
+
+    assert (response.status_code, response.json()) == (status, error(text, kind=kind, code=None))
+
+
+def test_other_routes_keep_their_shape(client: TestClient) -> None:
+    assert client.get("/nobody/run").json() == {"detail": "Not Found"}
+    assert client.post("/undeploy/nobody").json() == {"detail": "Pipeline 'nobody' not found"}
+
+
+def test_what_nobody_foresaw_is_told_without_its_text(app: Hayhooks) -> None:
+    class Odd:
+        choices: ClassVar[list[Any]] = []
+
+        def model_dump(self, **options: Any) -> Any:
+            raise ZeroDivisionError("secret")
+
+    app.deploy("p", Answers(run_chat_completion=returns(Odd())))
+    with TestClient(app, raise_server_exceptions=False) as client:
+        response = client.post("/v1/chat/completions", json={"model": "p", "messages": [], "stream": True})
+
+    assert response.status_code == 500
+    assert response.json() == error("Internal Server Error", kind="server_error", code=None)
 
 
 def test_detail_that_is_no_text_is_json_in_the_message(app: Hayhooks, client: TestClient) -> None:
@@ -91,14 +135,14 @@ def test_unusable_body_is_told_with_its_place(
     [
         pytest.param(
             HTTPException(429, "Later."),
-            {"message": "Later.", "type": "server_error", "param": None, "code": None},
+            {"message": "Later.", "type": "rate_limit_error", "param": None, "code": None},
             id="refusal",
         ),
         pytest.param(
             PipelineExists("q"),
             {
                 "message": "Pipeline 'q' already exists",
-                "type": "server_error",
+                "type": "invalid_request_error",
                 "param": None,
                 "code": "pipeline_exists",
             },

@@ -17,7 +17,8 @@ from starlette.exceptions import HTTPException
 from starlette.testclient import TestClient
 
 from hayhooks import Hayhooks, Settings
-from hayhooks.openai.file_store import FileNotKept, FileObject, FileStore
+from hayhooks.errors import UploadNotFound
+from hayhooks.openai.file_store import FileObject, FileStore
 from tests.openai.answering import JSON, Answers, error, returns
 from tests.servers import served
 
@@ -197,7 +198,7 @@ def test_store_can_be_read_while_files_come_and_go(tmp_path: Path) -> None:
         file = store.add(BytesIO(b"x" * 1000), filename="a", content_type="", purpose="")
         assert file in store.list()
         store.remove(file.id)
-        with pytest.raises(FileNotKept):
+        with pytest.raises(UploadNotFound):
             store.content_path(file.id)
 
     with ThreadPoolExecutor(8) as pool:
@@ -420,7 +421,7 @@ def test_file_that_the_pipeline_does_not_take_is_an_error(
     assert (response.status_code, answer["detail"].partition(" (request id")[0]) == (status, expected)
     assert answer["error"]["message"] == answer["detail"]
     assert client.get("/v1/files").json()["data"] == []
-    assert deployment.usage.runs == 0
+    assert deployment.runs.current == 0
 
 
 def test_notes_of_files_are_readable_json(app: Hayhooks, client: TestClient) -> None:

@@ -118,6 +118,6 @@ def test_capability_that_does_not_exist_is_refused(client: TestClient) -> None:
     assert response.json() == error(
         "'capability' must be one of chat, responses, embeddings, files, run, not 'fly'",
         kind="invalid_request_error",
-        code="unsupported_parameter",
+        code="invalid_value",
         param="capability",
     )

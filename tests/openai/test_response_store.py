@@ -1,17 +1,14 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from typing import Any
 
 import pytest
-from openai.types.responses import Response as OpenAIResponse
-from starlette.exceptions import HTTPException
-from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 
 from hayhooks import Hayhooks, Settings
-from hayhooks.openai.response_store import KeptResponse, ResponseNotFound, ResponseStore
+from hayhooks.errors import ResponseNotFound
+from hayhooks.openai.response_store import KeptResponse, ResponseStore
 from tests.http.waiting import wait_until
 from tests.openai.answering import JSON, Answers, create_response, error, returns, stream_response, streams
 
@@ -41,15 +38,31 @@ def ids_of(store: ResponseStore, count: int) -> list[int]:
 
 @pytest.mark.parametrize(("limit", "expected"), [(0, []), (1, [3]), (3, [1, 2, 3]), (9, [0, 1, 2, 3])])
 def test_store_keeps_the_newest(limit: int, expected: list[int]) -> None:
-    store = ResponseStore(limit=limit, lifetime=60)
+    store = ResponseStore(limit=limit, size=1000, lifetime=60)
     for number in range(4):
         store.add(kept(number))
 
     assert ids_of(store, 4) == expected
 
 
+@pytest.mark.parametrize(("size", "expected"), [(0, []), (399, [3]), (500, [2, 3]), (1000, [0, 1, 2, 3])])
+def test_store_keeps_no_more_bytes_than_it_may(size: int, expected: list[int]) -> None:
+    store = ResponseStore(limit=9, size=size, lifetime=60)
+    for number in range(4):
+        response = kept(number)
+        response.size = 100 + 50 * number
+        store.add(response)
+    for number in range(4):
+        if number not in expected:
+            continue
+        store.remove(f"resp_{number}")
+        store.add(kept(number))
+
+    assert ids_of(store, 4) == expected
+
+
 def test_store_forgets_what_is_older_than_its_lifetime() -> None:
-    store = ResponseStore(limit=9, lifetime=0.03)
+    store = ResponseStore(limit=9, size=1000, lifetime=0.03)
     store.add(kept(0))
     assert ids_of(store, 1) == [0]
 
@@ -58,7 +71,7 @@ def test_store_forgets_what_is_older_than_its_lifetime() -> None:
 
 def test_store_keeps_what_is_still_at_work_beyond_limit_and_lifetime() -> None:
     async def work() -> None:
-        store = ResponseStore(limit=1, lifetime=0.001)
+        store = ResponseStore(limit=1, size=1000, lifetime=0.001)
         busy = kept(0)
         busy.task = asyncio.create_task(asyncio.sleep(60))
         store.add(busy)
@@ -75,6 +88,38 @@ def test_store_keeps_what_is_still_at_work_beyond_limit_and_lifetime() -> None:
 
 
 # Retrieve, delete, input items
+
+
+def test_a_kept_response_is_not_streamed_again(app: Hayhooks, client: TestClient) -> None:
+    app.deploy("p", Answers(run_response=returns("hello")))
+    path = f"/v1/responses/{create_response(client)['id']}"
+    text = "A kept response cannot be streamed; retrieve it without 'stream'"
+
+    assert client.get(path, params={"stream": "false"}).status_code == 200
+    response = client.get(path, params={"stream": "true"})
+    assert response.status_code == 400
+    assert response.json() == error(text, kind="invalid_request_error", code="unsupported_parameter", param="stream")
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_a_whole_response_of_a_wrapper_is_kept_by_its_own_id(app: Hayhooks, client: TestClient, stream: bool) -> None:
+    item = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "theirs"}]}
+    whole = {"id": "resp_theirs", "object": "response", "status": "completed", "output": [item], "model": "x"}
+    seen: list[Any] = []
+
+    def answer(model: str, input_items: Any, body: Any) -> Any:
+        seen.append([part["content"] for part in input_items])
+        return whole
+
+    app.deploy("p", Answers(run_response=answer))
+    if stream:
+        assert stream_response(client, input="hi")[-1] == {"type": "response.completed", "response": whole}
+    else:
+        assert create_response(client, input="hi") == whole
+
+    assert client.get("/v1/responses/resp_theirs").json() == whole
+    create_response(client, input="on", previous_response_id="resp_theirs", store=False)
+    assert seen == [["hi"], ["hi", item["content"], "on"]]
 
 
 @pytest.mark.parametrize("prefix", ["/v1", ""])
@@ -122,6 +167,16 @@ def test_settings_bound_how_many_responses_are_kept() -> None:
 
         assert client.get(f"/v1/responses/{first['id']}").status_code == 404
         assert client.get(f"/v1/responses/{second['id']}").status_code == 200
+
+
+def test_settings_bound_the_bytes_of_the_requests_that_are_kept() -> None:
+    app = Hayhooks(settings=Settings(responses_size=300))
+    app.deploy("p", Answers(run_response=returns("hello")))
+    with TestClient(app) as client:
+        large, first, second = (create_response(client, input="x" * size) for size in (400, 100, 100))
+
+        found = [client.get(f"/v1/responses/{answer['id']}").status_code for answer in (large, first, second)]
+    assert found == [404, 200, 200]
 
 
 def test_settings_say_how_long_responses_are_kept() -> None:
@@ -208,7 +263,7 @@ def test_limit_of_a_page_is_a_number_from_1_to_100(app: Hayhooks, client: TestCl
     assert response.json() == error(
         "'limit' must be a number from 1 to 100",
         kind="invalid_request_error",
-        code="unsupported_parameter",
+        code="invalid_value",
         param="limit",
     )
 
@@ -261,188 +316,3 @@ def test_conversation_goes_on_after_an_earlier_response_is_deleted(app: Hayhooks
     create_response(client, input="three", previous_response_id=second["id"])
 
     assert seen[2] == [("user", "one"), said(1), ("user", "two"), said(2), ("user", "three")]
-
-
-# In the background
-
-
-class Waiting:
-    """A run that waits for the test, in a thread or on the event loop."""
-
-    def __init__(self) -> None:
-        self.may_go = threading.Event()
-        self.has_begun = threading.Event()
-        self.ended: list[str] = []
-
-    def run_response(self, model: str, input_items: Any, body: Any) -> Any:
-        yield "begun"
-        self.has_begun.set()
-        assert self.may_go.wait(20)
-        yield ", done"
-
-    async def run_response_async(self, model: str, input_items: Any, body: Any) -> str:
-        self.has_begun.set()
-        try:
-            while not self.may_go.is_set():
-                await asyncio.sleep(0.005)
-        except asyncio.CancelledError:
-            self.ended.append("cancelled")
-            raise
-        return "begun, done"
-
-    @property
-    def methods(self) -> dict[str, Any]:
-        return {"thread": self.run_response, "loop": self.run_response_async}
-
-
-def retrieve(client: TestClient, answer: JSON) -> JSON:
-    response = client.get(f"/v1/responses/{answer['id']}")
-    assert response.status_code == 200
-    found: JSON = response.json()
-    return found
-
-
-def text_of(answer: JSON) -> str:
-    return "".join(part["text"] for item in answer["output"] for part in item["content"])
-
-
-@pytest.mark.parametrize("kind", ["thread", "loop"])
-def test_response_in_the_background_is_answered_at_once_and_completes_later(
-    app: Hayhooks, client: TestClient, kind: str
-) -> None:
-    waiting = Waiting()
-    app.deploy("p", Answers(run_response=waiting.methods[kind]))
-
-    answer = create_response(client, background=True, input="hi")
-    assert (answer["status"], answer["output"], answer["background"]) == ("in_progress", [], True)
-    assert waiting.has_begun.wait(20)
-    assert retrieve(client, answer)["status"] == "in_progress"
-    waiting.may_go.set()
-    wait_until(lambda: retrieve(client, answer)["status"] == "completed")
-
-    done = retrieve(client, answer)
-    assert (done["id"], text_of(done)) == (answer["id"], "begun, done")
-    assert client.post(f"/v1/responses/{answer['id']}/cancel").json() == done
-    assert list_items(client, answer["id"])["data"][0]["content"] == [{"type": "input_text", "text": "hi"}]
-
-
-@pytest.mark.parametrize("kind", ["thread", "loop"])
-def test_response_in_the_background_can_be_cancelled(app: Hayhooks, client: TestClient, kind: str) -> None:
-    waiting = Waiting()
-    app.deploy("p", Answers(run_response=waiting.methods[kind]))
-    answer = create_response(client, background=True)
-    assert waiting.has_begun.wait(20)
-
-    cancelled = client.post(f"/v1/responses/{answer['id']}/cancel").json()
-    waiting.may_go.set()
-
-    assert cancelled["status"] == "cancelled"
-    assert retrieve(client, answer) == cancelled
-    if kind == "thread":
-        assert text_of(cancelled) == "begun"
-        assert cancelled["output"][0]["status"] == "incomplete"
-    else:
-        assert (cancelled["output"], waiting.ended) == ([], ["cancelled"])
-
-
-def test_response_in_the_background_that_is_deleted_is_cancelled(app: Hayhooks, client: TestClient) -> None:
-    waiting = Waiting()
-    app.deploy("p", Answers(run_response=waiting.run_response_async))
-    answer = create_response(client, background=True)
-    assert waiting.has_begun.wait(20)
-
-    assert client.delete(f"/v1/responses/{answer['id']}").json()["deleted"] is True
-    wait_until(lambda: waiting.ended == ["cancelled"])
-
-
-def test_shutdown_cancels_what_is_still_at_work() -> None:
-    waiting = Waiting()
-    app = Hayhooks()
-    app.deploy("p", Answers(run_response=waiting.run_response_async))
-    with TestClient(app) as client:
-        create_response(client, background=True)
-        assert waiting.has_begun.wait(20)
-
-    assert waiting.ended == ["cancelled"]
-
-
-@pytest.mark.parametrize(
-    ("method", "expected"),
-    [
-        pytest.param(returns(HTTPException(429, "Later.")), "Later.", id="refusal"),
-        pytest.param(streams("half", HTTPException(503, "Busy.")), "Busy.", id="refusal-in-the-middle"),
-        pytest.param(returns(None), "Unsupported response type from run_response", id="nothing"),
-        pytest.param(
-            returns(PlainTextResponse("hi")),
-            "An HTTP response of a wrapper cannot be kept for later",
-            id="http-response",
-        ),
-    ],
-)
-def test_failure_in_the_background_is_told_by_the_response(
-    app: Hayhooks, client: TestClient, method: Any, expected: str
-) -> None:
-    app.deploy("p", Answers(run_response=method))
-    answer = create_response(client, background=True)
-    wait_until(lambda: retrieve(client, answer)["status"] != "in_progress")
-
-    failed = retrieve(client, answer)
-    assert (failed["status"], failed["error"]) == ("failed", {"code": "server_error", "message": expected})
-
-
-WHOLE: JSON = {
-    "id": "resp_mine",
-    "object": "response",
-    "created_at": 1.0,
-    "status": "completed",
-    "model": "theirs",
-    "output": [],
-    "parallel_tool_calls": True,
-    "tool_choice": "auto",
-    "tools": [],
-}
-
-
-@pytest.mark.parametrize("make", [dict, OpenAIResponse.model_validate], ids=["dict", "object"])
-def test_whole_response_in_the_background_is_found_by_the_id_that_the_client_knows(
-    app: Hayhooks, client: TestClient, make: Any
-) -> None:
-    app.deploy("p", Answers(run_response=returns(make(WHOLE))))
-    answer = create_response(client, background=True)
-    wait_until(lambda: retrieve(client, answer)["status"] == "completed")
-
-    found = retrieve(client, answer)
-    assert (found["id"], found["model"], found["background"]) == (answer["id"], "theirs", True)
-
-
-def test_response_in_the_background_cannot_be_streamed(app: Hayhooks, client: TestClient) -> None:
-    app.deploy("p", Answers(run_response=returns("hi")))
-    response = client.post("/v1/responses", json={"model": "p", "background": True, "stream": True})
-
-    assert response.status_code == 400
-    assert response.json() == error(
-        "A response in the background cannot be streamed",
-        kind="invalid_request_error",
-        code="unsupported_parameter",
-        param="stream",
-    )
-
-
-def test_request_for_the_background_that_cannot_be_run_is_refused_at_once(app: Hayhooks, client: TestClient) -> None:
-    app.deploy("p", Answers(run_embedding=returns([])))
-
-    assert client.post("/v1/responses", json={"model": "p", "background": True}).status_code == 501
-    assert client.post("/v1/responses", json={"model": "q", "background": True}).status_code == 404
-
-
-def test_response_that_is_not_in_the_background_cannot_be_cancelled(app: Hayhooks, client: TestClient) -> None:
-    app.deploy("p", Answers(run_response=returns("hi")))
-    response = client.post(f"/v1/responses/{create_response(client)['id']}/cancel")
-
-    assert response.status_code == 400
-    assert response.json() == error(
-        "Only a response that was created in the background is cancelled",
-        kind="invalid_request_error",
-        code="unsupported_parameter",
-        param="response_id",
-    )

@@ -186,7 +186,7 @@ def test_body_has_all_keys_of_the_request_known_or_not(app: Hayhooks, client: Te
 
     nothing = dict.fromkeys(
         "input instructions tools tool_choice top_logprobs temperature max_output_tokens previous_response_id "
-        "parallel_tool_calls stream_options text reasoning store service_tier metadata".split()
+        "parallel_tool_calls stream_options text reasoning store background service_tier metadata".split()
     )
     assert seen == [("p", {**nothing, "model": "p", "stream": False, "mine": [1], "top_p": 0.5}, "yes")]
 
@@ -271,9 +271,9 @@ def test_every_event_fits_the_types_of_the_official_client(app: Hayhooks, client
     response = client.post("/v1/responses", json={"model": "p", "stream": True})
 
     blocks = [block.split("\ndata: ")[1] for block in response.text.split("\n\n")[:-1]]
-    custom, *known = sorted(blocks, key=lambda block: "source" not in block[:20])
+    custom, *known = sorted(blocks, key=lambda block: "keepalive" not in block[:20])
 
-    assert custom.startswith('{"type":"source"')
+    assert custom.startswith('{"type":"keepalive"')
     any_event: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
     for block in known:
         any_event.validate_json(block)
@@ -376,8 +376,10 @@ def test_events_of_a_wrapper_stand_between_those_of_the_response(app: Hayhooks, 
 
     events = stream_response(client)
 
-    assert types_of(events)[4:8] == ["response.output_text.delta", "status", "response.output_text.delta", ""]
-    assert events[5] == {"type": "status", "data": {"description": "Searching", "done": False, "hidden": False}}
+    assert types_of(events)[4:8] == ["response.output_text.delta", "keepalive"] * 2
+    data = {"description": "Searching", "done": False, "hidden": False}
+    assert events[5] == {"type": "keepalive", "data": data, "event": {"type": "status", "data": data}}
+    assert events[7] == {"type": "keepalive", "data": {}, "event": {"type": "", "data": {}}}
     assert output(create_response(client)) == [message("ab")]
 
 
@@ -393,14 +395,31 @@ WHOLE: JSON = {
 }
 
 
-@pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("make", [dict, OpenAIResponse.model_validate], ids=["dict", "object"])
-def test_whole_response_is_sent_as_it_is(app: Hayhooks, client: TestClient, make: Any, stream: bool) -> None:
+def test_whole_response_is_sent_as_it_is(app: Hayhooks, client: TestClient, make: Any) -> None:
     app.deploy("p", Answers(run_response=returns(make(WHOLE))))
 
-    answer = create_response(client, stream=stream)
+    answer = create_response(client)
+    last = stream_response(client)[-1]
 
     assert {key: answer[key] for key in WHOLE} == WHOLE
+    assert last["type"] == "response.completed"
+    assert last["response"] == answer
+
+
+def test_whole_response_in_a_stream_ends_it_under_the_id_that_the_client_knows(
+    app: Hayhooks, client: TestClient
+) -> None:
+    app.deploy("p", Answers(run_response=streams("half", WHOLE | {"status": "incomplete"}, "never")))
+
+    events = stream_response(client)
+
+    assert types_of(events) == [
+        *("response.created", "response.in_progress"),
+        *MESSAGE_TYPES[:3],
+        "response.incomplete",
+    ]
+    assert events[-1]["response"] == WHOLE | {"id": events[0]["response"]["id"], "status": "incomplete"}
 
 
 def test_answer_of_starlette_is_sent_as_it_is(app: Hayhooks, client: TestClient) -> None:

@@ -12,9 +12,9 @@ from hayhooks.errors import PipelineNotFound, PipelineRunError
 from hayhooks.logger import log, request_id
 from hayhooks.pipelines.invocations import default_streaming_components
 from hayhooks.pipelines.methods import inspect_method
+from hayhooks.pipelines.run_count import RunCount
 from hayhooks.pipelines.runner import Runner, RunStream
 from hayhooks.pipelines.threads import WorkerThreads
-from hayhooks.pipelines.usage import Usage
 from tests.pipelines.generators import wait_until_async
 
 
@@ -51,9 +51,9 @@ def raising(error: BaseException, where: str) -> Callable[..., Any]:
     return {"plain": plain, "async": asynchronous, "generator": generator, "async-generator": async_generator}[where]
 
 
-async def run(func: Callable[..., Any], usage: Usage | None = None, **options: Any) -> Any:
+async def run(func: Callable[..., Any], runs: RunCount | None = None, **options: Any) -> Any:
     runner = Runner(WorkerThreads(2), **options)
-    return await runner.run(usage or Usage(), inspect_method("run_api", func), {})
+    return await runner.run(runs or RunCount(), inspect_method("run_api", func), {})
 
 
 async def read(stream: RunStream) -> list[Any]:
@@ -81,10 +81,10 @@ async def read(stream: RunStream) -> list[Any]:
 def test_an_error_of_user_code_is_told_without_its_text(
     where: str, error: BaseException, kind: type[Exception], text: str
 ) -> None:
-    usage = Usage()
+    runs = RunCount()
 
     async def main() -> None:
-        result = await run(raising(error, where), usage)
+        result = await run(raising(error, where), runs)
         try:
             await result.batch()
             await result.batch()
@@ -93,7 +93,7 @@ def test_an_error_of_user_code_is_told_without_its_text(
 
     with pytest.raises(kind) as caught:
         asyncio.run(main())
-    assert (type(caught.value), str(caught.value), usage.runs) == (kind, text, 0)
+    assert (type(caught.value), str(caught.value), runs.current) == (kind, text, 0)
     assert error in (caught.value, caught.value.__cause__)
 
 
@@ -131,10 +131,10 @@ def test_a_cancelled_request_stays_cancelled(where: str) -> None:
         await asyncio.sleep(30)
         yield ""
 
-    usage = Usage()
+    runs = RunCount()
 
     async def request() -> None:
-        result = await run(waits if where == "async" else stream, usage)
+        result = await run(waits if where == "async" else stream, runs)
         try:
             await result.batch()
         finally:
@@ -142,13 +142,13 @@ def test_a_cancelled_request_stays_cancelled(where: str) -> None:
 
     async def main() -> None:
         task = asyncio.create_task(request())
-        await wait_until_async(lambda: usage.runs)
+        await wait_until_async(lambda: runs.current)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
     asyncio.run(main())
-    assert usage.runs == 0
+    assert runs.current == 0
 
 
 def test_an_interrupt_in_user_code_does_not_end_the_server() -> None:
@@ -192,30 +192,30 @@ def plain_iterator() -> Iterator[int]:
     ],
 )
 def test_a_stream_gives_its_items_and_counts_as_one_run_until_its_end(func: Callable[..., Any], is_sse: bool) -> None:
-    usage = Usage()
+    runs = RunCount()
 
     async def main() -> tuple[bool, int, list[Any]]:
-        stream = await run(func, usage)
-        return stream.is_sse, usage.runs, await read(stream)
+        stream = await run(func, runs)
+        return stream.is_sse, runs.current, await read(stream)
 
     assert asyncio.run(main()) == (is_sse, 1, [0, 1, 2])
-    assert usage.runs == 0
+    assert runs.current == 0
 
 
 def test_a_value_is_returned_and_its_run_has_ended() -> None:
-    usage = Usage()
+    runs = RunCount()
 
-    assert (asyncio.run(run(plain_value, usage)), usage.runs) == ("value", 0)
+    assert (asyncio.run(run(plain_value, runs)), runs.current) == ("value", 0)
 
 
 @pytest.mark.parametrize(("inside", "kind"), [(["x"], "list"), ("x", "str"), (None, "NoneType")])
 def test_server_sent_events_need_a_stream(inside: Any, kind: str) -> None:
-    usage = Usage()
+    runs = RunCount()
 
     with pytest.raises(PipelineRunError) as caught:
-        asyncio.run(run(lambda: SSEStream(inside), usage))
+        asyncio.run(run(lambda: SSEStream(inside), runs))
 
-    assert (str(caught.value), usage.runs) == (
+    assert (str(caught.value), runs.current) == (
         f"SSEStream.stream must be a generator or async generator (got type {kind})",
         0,
     )
@@ -250,7 +250,7 @@ def test_a_batch_holds_all_that_is_ready() -> None:
 
 
 def test_a_closed_stream_is_closed_once_and_gives_nothing_more() -> None:
-    usage = Usage()
+    runs = RunCount()
     closed: list[str] = []
 
     async def endless() -> AsyncGenerator[int, None]:
@@ -261,13 +261,13 @@ def test_a_closed_stream_is_closed_once_and_gives_nothing_more() -> None:
             closed.append("closed")
 
     async def main() -> list[Any]:
-        stream = await run(endless, usage)
+        stream = await run(endless, runs)
         first = await stream.batch()
         await stream.aclose()
         await stream.aclose()
         return [first, await stream.batch()]
 
-    assert (asyncio.run(main()), closed, usage.runs) == ([[1], []], ["closed"], 0)
+    assert (asyncio.run(main()), closed, runs.current) == ([[1], []], ["closed"], 0)
 
 
 def test_an_async_iterator_needs_no_aclose() -> None:
@@ -290,7 +290,7 @@ def test_an_async_iterator_needs_no_aclose() -> None:
 
 
 def test_a_stream_that_fails_while_it_is_closed_is_logged(log_lines: list[str]) -> None:
-    usage = Usage()
+    runs = RunCount()
 
     async def stubborn() -> AsyncGenerator[int, None]:
         try:
@@ -299,13 +299,13 @@ def test_a_stream_that_fails_while_it_is_closed_is_logged(log_lines: list[str]) 
             raise Boom
 
     async def main() -> None:
-        stream = await run(stubborn, usage)
+        stream = await run(stubborn, runs)
         await stream.batch()
         await stream.aclose()
 
     asyncio.run(main())
     assert [line.splitlines()[0] for line in log_lines] == ["WARNING A stream failed while it was closed: Boom"]
-    assert usage.runs == 0
+    assert runs.current == 0
 
 
 @pytest.mark.parametrize("setting", ["", "all"])
@@ -316,20 +316,20 @@ def test_the_setting_of_the_server_is_seen_by_the_run(setting: str) -> None:
     assert asyncio.run(run(look, streaming_components=setting)) == setting
 
 
-def test_usage_calls_back_when_the_last_run_ends() -> None:
-    usage, called = Usage(), []
-    usage.begin()
-    usage.begin()
+def test_runs_calls_back_when_the_last_run_ends() -> None:
+    runs, called = RunCount(), []
+    runs.begin()
+    runs.begin()
 
-    assert not usage.retire(lambda: called.append(usage.runs))
-    usage.end()
+    assert not runs.retire(lambda: called.append(runs.current))
+    runs.end()
     assert called == []
-    usage.end()
+    runs.end()
     assert called == [0]
-    usage.begin()
-    usage.end()
+    runs.begin()
+    runs.end()
     assert called == [0]
 
 
-def test_usage_needs_no_call_back_when_nothing_runs() -> None:
-    assert Usage().retire(lambda: None)
+def test_runs_needs_no_call_back_when_nothing_runs() -> None:
+    assert RunCount().retire(lambda: None)

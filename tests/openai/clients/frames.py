@@ -18,7 +18,7 @@ JSON = dict[str, Any]
 
 DONE = "[DONE]"
 FINISH_REASONS = ("stop", "length", "tool_calls", "content_filter")
-# What hayhooks sends besides the events of the Responses API: those of the interfaces.
+# What hayhooks sends inside an event that clients let pass: those of the interfaces.
 INTERFACE_EVENTS = {
     "status",
     "notification",
@@ -70,10 +70,11 @@ def check_response_stream(body: bytes) -> list[JSON]:
     events = []
     for name, data in read_frames(body):
         event: JSON = json.loads(data)
-        assert event["type"] == name
-        if name in INTERFACE_EVENTS:
-            assert isinstance(event["data"], dict)
+        if event["type"] == "keepalive":
+            assert (event["event"]["type"], event["event"]["data"]) == (name, event["data"])
+            assert name in INTERFACE_EVENTS and isinstance(event["data"], dict)
         else:
+            assert event["type"] == name
             _response_event.validate_json(data, strict=True)
         events.append(event)
     assert [event["sequence_number"] for event in events] == list(range(len(events)))

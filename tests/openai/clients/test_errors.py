@@ -14,9 +14,9 @@ from tests.openai_server import OpenAIServer
 pytestmark = pytest.mark.anyio
 
 FAILED = "Pipeline execution failed"
-REFUSED = f"{FAILED}: the model's provider refuses more requests at the moment"
-UNREACHABLE = f"{FAILED}: the model's provider could not be reached, or failed"
-LATE = f"{FAILED}: the model's provider did not answer in time"
+REFUSED = f"{FAILED}: a service that it calls refuses more requests at the moment"
+UNREACHABLE = f"{FAILED}: a service that it calls could not be reached, or failed"
+LATE = f"{FAILED}: a service that it calls did not answer in time"
 
 # For each: the body of a chat, the client's exception, status, OpenAI's type and code, how the message begins.
 CASES = [

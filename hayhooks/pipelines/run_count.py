@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 
-class Usage:
+class RunCount:
     """Counts the runs that are under way, and calls back when the last one ends after `retire()`."""
 
     def __init__(self) -> None:
@@ -15,7 +15,7 @@ class Usage:
         self._then: Callable[[], None] | None = None
 
     @property
-    def runs(self) -> int:
+    def current(self) -> int:
         """How many runs are under way."""
         return self._runs
 
