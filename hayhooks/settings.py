@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from dotenv import dotenv_values, find_dotenv
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from hayhooks.environment import read_environment
 from hayhooks.errors import SettingsError
 from hayhooks.files import DEFAULT_IGNORED
 
@@ -47,6 +48,7 @@ Level = Annotated[
 ]
 Pattern = Annotated[str, AfterValidator(lambda value: re.compile(value).pattern)]
 Names = Annotated[list[str], BeforeValidator(_split)]
+Prefix = Annotated[str, AfterValidator(lambda value: f"/{value.strip('/')}".rstrip("/"))]
 
 
 # Older spellings of variables, read when the usual one is not set: the README of v0.1
@@ -61,7 +63,7 @@ class Settings(BaseModel):
 
     host: str = Field("localhost", description="The address that the server listens on.")
     port: int = Field(1416, ge=0, le=65535, description="The port that the server listens on; 0 takes a free one.")
-    root_path: str = Field("", description="The path prefix that a proxy in front of the server strips.")
+    root_path: Prefix = Field("", description="The path prefix that a proxy in front of the server strips.")
     pipelines_dir: Path = Field(Path("pipelines"), description="Pipelines found here are deployed at start-up.")
     additional_python_path: str = Field(
         "", description="A directory of modules that all wrappers can import; appended to `sys.path`."
@@ -104,16 +106,19 @@ class Settings(BaseModel):
     cors_max_age: int = Field(600, description="Seconds that a browser may keep a preflight answer.")
 
     @classmethod
-    def load(cls, *, env_file: str | os.PathLike[str] | None = None, **given: Any) -> Self:
-        """Read the settings; a `given` value of None counts as not given.
+    def load(
+        cls,
+        *,
+        env_file: str | os.PathLike[str] | None = None,
+        environment: Mapping[str, str] | None = None,
+        **given: Any,
+    ) -> Self:
+        """Read the settings from `environment`, else from what `read_environment(env_file)` finds.
 
-        Without `env_file` the nearest `.env` at or above the working directory is read.
-        Raises `SettingsError`, whose text is one line that names the variable.
+        A `given` value of None counts as not given. Raises `SettingsError`, whose text is one
+        line that names the variable.
         """
-        path = os.fspath(env_file) if env_file else find_dotenv(usecwd=True)
-        if env_file and not os.path.isfile(path):
-            raise SettingsError(f"The settings file {path!r} does not exist.")
-        found = {**(dotenv_values(path) if path else {}), **os.environ}
+        found = read_environment(env_file) if environment is None else environment
         variables = _variables(cls, {name.upper(): value for name, value in found.items() if value})
         values: dict[str, Any] = {name: value for name, (_, value) in variables.items()}
         values.update({name: value for name, value in given.items() if value is not None})

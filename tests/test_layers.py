@@ -14,7 +14,18 @@ ROOT = Path(hayhooks.__file__).parent
 
 # From the vocabulary to the rim. A module may import its own layer and those before it.
 LAYERS = [
-    ["errors", "files", "settings", "events", "open_webui", "chainlit_events", "logger", "callbacks", "wrapper"],
+    [
+        "errors",
+        "files",
+        "environment",
+        "settings",
+        "events",
+        "open_webui",
+        "chainlit_events",
+        "logger",
+        "callbacks",
+        "wrapper",
+    ],
     ["pipelines"],
     ["deploy"],
     ["http"],

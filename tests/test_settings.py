@@ -98,7 +98,14 @@ def test_setting_is_read_from_the_nearest_env_file(
 
 @pytest.mark.parametrize(("name", "text", "value"), ROWS)
 def test_argument_may_be_text_as_well(name: str, text: str, value: object) -> None:
-    assert Settings.load(**{name: text}) == Settings(**{name: value})
+    given: dict[str, Any] = {name: text}
+    assert Settings.load(**given) == Settings(**{name: value})
+
+
+@pytest.mark.parametrize("written", ["ai/v", "/ai/v/", "//ai/v"])
+def test_root_path_begins_with_a_slash_and_ends_without(written: str) -> None:
+    assert Settings(root_path=written).root_path == "/ai/v"
+    assert Settings(root_path="/").root_path == ""
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def _read_object(body: str) -> dict[str, Any]:
     if body == "-":
         text = sys.stdin.buffer.read()
     elif body.startswith("@"):
-        text = Path(body[1:]).read_bytes()
+        text = _read_file(Path(body[1:]))
     try:
         value = json.loads(text, parse_constant=_refuse)
     except ValueError as exc:
@@ -93,6 +93,13 @@ def _read_object(body: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UsageError('--json takes a JSON object like \'{"question": "Who?"}\'.')
     return value
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise CommandError(f"The inputs in {str(path)!r} cannot be read: {exc.strerror}.") from exc
 
 
 def find_uploads(files: list[str], directories: list[str]) -> list[Upload]:

@@ -35,15 +35,14 @@ Options:
 """)
 def run(options: Options, output: Output) -> None:
     # Not at the top, and so everywhere here: `hayhooks run --help` needs no server.
-    from dotenv import find_dotenv, load_dotenv
-
+    from hayhooks.environment import read_environment
     from hayhooks.settings import Settings
 
     workers = whole_number("--workers", options["--workers"] or "1")
     # Pipelines find in their environment what the file sets, OPENAI_API_KEY for one.
-    load_dotenv(options["--env-file"] or find_dotenv(usecwd=True))
+    os.environ.update(read_environment(options["--env-file"]))
     settings = Settings.load(
-        env_file=options["--env-file"],
+        environment=os.environ,
         host=options["--host"],
         port=options["--port"],
         pipelines_dir=options["--pipelines-dir"],

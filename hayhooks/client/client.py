@@ -41,7 +41,7 @@ class Client:
         timeout: float | None = None,
         verify: bool | str = True,
     ) -> None:
-        if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).hostname:
+        if not _is_url(base_url):
             raise SettingsError(f"The URL of the server must be like http://localhost:1416, not {base_url!r}.")
         self.base_url = base_url.rstrip("/")
         self.api_key = api_key
@@ -219,8 +219,17 @@ def form_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def _segment(name: str) -> str:
-    return quote(name, safe="")
+    # A terminal gives bytes that are no text as halves of surrogate pairs.
+    return quote(name, safe="", errors="surrogateescape")
 
 
 def _given(**values: Any) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
+from hayhooks.environment import read_environment
 from hayhooks.errors import SettingsError
 
 _FLAGS = dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True) | dict.fromkeys(
@@ -16,26 +16,11 @@ _REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 def read_variables(env_file: str | os.PathLike[str] | None = None) -> dict[str, str]:
-    """Read the environment over a `.env` file: the given one, else the nearest at or above the working directory.
+    """Read the environment over a `.env` file, as `read_environment()`.
 
     Names are in capitals; an empty value counts as not set.
     """
-    file = Path(env_file) if env_file else _nearest_env_file()
-    if env_file and not Path(env_file).is_file():
-        raise SettingsError(f"The settings file {str(env_file)!r} does not exist.")
-    variables: dict[str, str | None] = {}
-    if file:
-        # Takes 45 ms, which most calls need not pay.
-        from dotenv import dotenv_values
-
-        variables.update(dotenv_values(file))
-    variables.update(os.environ)
-    return {name.upper(): value for name, value in variables.items() if value}
-
-
-def _nearest_env_file() -> Path | None:
-    folder = Path.cwd()
-    return next((file for place in (folder, *folder.parents) if (file := place / ".env").is_file()), None)
+    return {name.upper(): value for name, value in read_environment(env_file).items() if value}
 
 
 def read_flag(variables: Mapping[str, str], name: str) -> bool:

@@ -172,7 +172,7 @@ def test_the_pipelines_directory_is_a_setting(tmp_path: Path, hayhooks: Callable
         ("run qa --file nope", "There is no file 'nope'."),
         ("run qa --dir nope", "There is no directory 'nope'."),
         ("run qa --dir empty", "There are no files in 'empty'."),
-        ("run qa --json @nope", "[Errno 2] No such file or directory: 'nope'"),
+        ("run qa --json @nope", "The inputs in 'nope' cannot be read: No such file or directory."),
     ],
 )
 def test_what_is_not_there_is_told_before_any_request(

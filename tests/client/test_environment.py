@@ -99,6 +99,13 @@ def test_a_value_that_cannot_be_used_is_named(
     assert str(caught.value) == message
 
 
+def test_an_env_file_is_text_in_utf_8(folder: Path) -> None:
+    (folder / ".env").write_bytes(b"HAYHOOKS_HOST=\xff")
+    with pytest.raises(SettingsError) as caught:
+        Client.from_environment()
+    assert str(caught.value) == f"The settings file {str(folder / '.env')!r} cannot be read: it is not UTF-8."
+
+
 def test_a_named_env_file_has_to_exist() -> None:
     with pytest.raises(SettingsError) as caught:
         Client.from_environment(env_file="missing.env")
