@@ -9,7 +9,7 @@ import threading
 import uuid
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from os import PathLike, fspath
 from pathlib import Path
@@ -25,29 +25,22 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hayhooks.deploy.deployment import Deployment
+from hayhooks.deploy.revisions import Note
 from hayhooks.deploy.sources import Source, make_source
 from hayhooks.deploy.store import Store
 from hayhooks.errors import HayhooksError
+from hayhooks.follower import Follower
 from hayhooks.http.answers import error_answer
-from hayhooks.http.deploy import deploy_routes
 from hayhooks.http.middleware import RequestIdMiddleware
-from hayhooks.http.router import PipelineRoute, PipelineRouter, route_path
-from hayhooks.http.run import RunEndpoint
-from hayhooks.http.status import status_routes
+from hayhooks.http.router import PipelineRouter, route_path
 from hayhooks.logger import configure
-from hayhooks.openai.chat import ChatEndpoint
-from hayhooks.openai.embeddings import EmbeddingsEndpoint
 from hayhooks.openai.errors import is_openai_path, openai_error
 from hayhooks.openai.file_store import FileStore
-from hayhooks.openai.files import FilesEndpoint, file_routes
-from hayhooks.openai.models import model_routes
-from hayhooks.openai.response_routes import response_routes
 from hayhooks.openai.response_store import ResponseStore
-from hayhooks.openai.responses import ResponsesEndpoint
-from hayhooks.openai.routes import both
 from hayhooks.pipelines.runner import Runner
 from hayhooks.pipelines.threads import WorkerThreads
 from hayhooks.publisher import Publisher
+from hayhooks.routes import pipeline_routes, system_routes
 from hayhooks.settings import Settings
 from hayhooks.wrapper import BasePipelineWrapper
 
@@ -92,7 +85,7 @@ class Hayhooks(Starlette):
             show_tracebacks=self.settings.show_tracebacks,
             streaming_components=self.settings.streaming_components,
         )
-        self.pipelines = PipelineRouter(self._make_routes)
+        self.pipelines = PipelineRouter(lambda deployment: pipeline_routes(self, deployment))
         self.responses = ResponseStore(
             limit=self.settings.responses_kept,
             size=self.settings.responses_size,
@@ -101,11 +94,12 @@ class Hayhooks(Starlette):
         self.store = self._make_store(pipelines_dir)
         self.files = FileStore(self._files_directory())
         self._publisher = Publisher(self.pipelines, self.store, self.settings, is_taken=self._is_taken)
+        self._follower: Follower | None = None
         self._start_lock = threading.Lock()
         self._is_started = False
         _extend_path(self.settings.additional_python_path)
         super().__init__(
-            routes=[self.pipelines, *self._system_routes(admin), *routes],
+            routes=[self.pipelines, *system_routes(self, admin=admin), *routes],
             middleware=middleware,
             exception_handlers={HTTPException: _answer_error, HayhooksError: _answer_error, Exception: _answer_error},
             lifespan=self.lifespan,
@@ -123,18 +117,40 @@ class Hayhooks(Starlette):
         *,
         overwrite: bool = False,
         save: bool = False,
+        if_revision: int | None = None,
+        message: str | None = None,
+        author: str | None = None,
     ) -> Deployment:
         """Load, set up and publish a pipeline; blocking, from any thread.
 
         `source` is a wrapper, the path of a directory or YAML file, the files of a wrapper by
         relative path, or YAML text. With `save` it is kept in `pipelines_dir`. Until the new one
-        is published the old one serves; a failure changes nothing.
+        is published the old one serves; a failure changes nothing. `if_revision` is the number of
+        the saved revision that the new one is to replace, 0 for none; `message` and `author` are
+        kept with the revision.
 
-        Raises `PipelineExists` without `overwrite`, `PipelinePathError` for a name or path that is
-        refused, `PipelineModuleLoadError`, `PipelineWrapperError` or `PipelineYamlError` for what
-        cannot be served, and `PipelineFilesError` when it cannot be saved.
+        Raises `PipelineExists` without `overwrite`, `RevisionConflict` when another revision is
+        served than `if_revision`, `NotShared` when it is not saved although others serve the
+        directory, `PipelinePathError` for a name or path that is refused, `PipelineModuleLoadError`,
+        `PipelineWrapperError` or `PipelineYamlError` for what cannot be served, and
+        `PipelineFilesError` when it cannot be saved.
         """
-        return self._publisher.deploy(name, make_source(source), overwrite=overwrite, save=save)
+        return self._publisher.deploy(
+            name,
+            make_source(source),
+            overwrite=overwrite,
+            save=save,
+            if_revision=if_revision,
+            note=Note(author, message),
+        )
+
+    def rollback(self, name: str, revision: int | None = None) -> Deployment:
+        """Publish a saved revision of a pipeline again: the one that was served before, or that of a number.
+
+        Blocking, as `deploy()`. Raises `PipelineNotFound`, `RevisionNotFound`, and what `deploy()`
+        raises for a revision that cannot be loaded any more.
+        """
+        return self._publisher.rollback(name, revision)
 
     def undeploy(self, name: str) -> None:
         """Take a pipeline out of service; requests that run finish. Raises `PipelineNotFound`.
@@ -142,6 +158,14 @@ class Hayhooks(Starlette):
         What the user wrote stays, and so do the saved revisions; a start does not deploy it again.
         """
         self._publisher.undeploy(name)
+
+    def wait_for_workers(self) -> dict[str, str]:
+        """Wait until all processes that share the pipelines directory serve what it says now; blocking.
+
+        Returns what is wrong by process, as "web-1:4711", empty when all is well: those that did
+        not answer within `workers_timeout`, and those that cannot serve a pipeline.
+        """
+        return {} if self.store is None else self.store.workers.wait(self.settings.workers_timeout)
 
     @asynccontextmanager
     async def lifespan(self, app: Any = None) -> AsyncIterator[None]:
@@ -151,6 +175,8 @@ class Hayhooks(Starlette):
             yield
         finally:
             await self.responses.close()
+            if self._follower is not None:
+                await self.threads.run(self._follower.stop)
             await self.threads.run(self._publisher.end_all)
             self.threads.close()
             self.runner.threads.close()
@@ -176,9 +202,14 @@ class Hayhooks(Starlette):
 
     def _start(self) -> None:
         with self._start_lock:
-            if not self._is_started:
+            if self._is_started:
+                return
+            if self.settings.shared and self.store is not None:
+                self._follower = Follower(self._publisher, self.store)
+                self._follower.start()
+            else:
                 self._publisher.deploy_found()
-                self._is_started = True
+            self._is_started = True
 
     def _make_store(self, directory: str | PathLike[str] | None) -> Store | None:
         if directory is None:
@@ -196,30 +227,6 @@ class Hayhooks(Starlette):
         directory = Path(tempfile.gettempdir(), f"hayhooks-files-{uuid.uuid4().hex}")
         weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
         return directory
-
-    def _system_routes(self, admin: bool) -> list[BaseRoute]:
-        chat = ChatEndpoint(self.runner, self.pipelines)
-        embeddings = EmbeddingsEndpoint(self.runner, self.pipelines)
-        files = FilesEndpoint(
-            self.runner, self.pipelines, self.files, threads=self.threads, largest=self.settings.max_upload_size
-        )
-        return [
-            *status_routes(self),
-            *both("/chat/completions", chat, methods=["POST"], name="openai_chat_completions"),
-            *both("/embeddings", embeddings, methods=["POST"], name="openai_embeddings"),
-            *file_routes(files),
-            *response_routes(ResponsesEndpoint(self.runner, self.pipelines, self.responses), self.responses),
-            *model_routes(self),
-            *(deploy_routes(self) if admin else ()),
-        ]
-
-    def _make_routes(self, deployment: Deployment) -> Iterable[PipelineRoute]:
-        if deployment.schema is not None:
-            yield PipelineRoute("run", "run", _POST, RunEndpoint(deployment, deployment.schema, self.runner))
-        chat = ChatEndpoint(self.runner, self.pipelines, deployment=deployment)
-        yield PipelineRoute("chat_completions", "chat/completions", _POST, chat)
-        # The path of the servers before 1.12 (contract 2.9).
-        yield PipelineRoute("chat", "chat", _POST, chat)
 
     def _is_taken(self, path: str) -> bool:
         """Tell whether a route other than a pipeline's answers `POST` at a path."""

@@ -11,7 +11,10 @@
     ├── UploadNotFound                 404  no uploaded file of that id is kept
     ├── PipelineNotFound               404  no pipeline of that name is deployed
     │   └── ModelNotFound              404  none has the name that a request gives as `model`
+    ├── RevisionNotFound               404  the pipeline has no such revision
     ├── PipelineExists                 409  the name is taken
+    ├── NotShared                      409  a deploy that other processes of the server would not have
+    ├── RevisionConflict               409  another revision is served than the deploy expected
     ├── MethodNotImplemented           501  the wrapper lacks the method for this endpoint
     ├── PipelineRunError               500  the user's code failed while running
     │   ├── ProviderRateLimited        429  because a model's provider refused more requests
@@ -136,6 +139,30 @@ class PipelineExists(HayhooksError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"Pipeline '{name}' already exists")
+
+
+class RevisionNotFound(HayhooksError):
+    """The pipeline has no saved revision of this number."""
+
+    status_code = 404
+    code = "revision_not_found"
+
+
+class RevisionConflict(HayhooksError):
+    """Another revision is served than the one that a deploy expected: somebody else was first."""
+
+    status_code = 409
+    code = "revision_conflict"
+
+
+class NotShared(HayhooksError):
+    """A deploy that is not saved, although other processes serve the same pipelines directory."""
+
+    status_code = 409
+    code = "not_shared"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Pipeline '{name}' must be saved: the other processes of the server would not have it")
 
 
 class MethodNotImplemented(HayhooksError):

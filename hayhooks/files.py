@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 
 DEFAULT_IGNORED = ("*.pyc", "*.pyo", "*.pyd", "__pycache__", "*.so", "*.egg", "*.egg-info")
@@ -30,6 +30,14 @@ def find_files(path: str | os.PathLike[str], ignore: Sequence[str] = DEFAULT_IGN
 def read_directory(path: str | os.PathLike[str], ignore: Sequence[str] = DEFAULT_IGNORED) -> dict[str, bytes]:
     """Read the files that `find_files` lists."""
     return {key: file.read_bytes() for key, file in find_files(path, ignore).items()}
+
+
+def write_files(directory: Path, files: Mapping[str, bytes]) -> None:
+    """Write files by their relative paths below a directory."""
+    for path, content in files.items():
+        target = directory / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
 
 
 def _is_ignored(key: PurePath, ignore: Sequence[str]) -> bool:

@@ -8,15 +8,32 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from filelock import Timeout
 
 from hayhooks.deploy.deployer import Deployer
 from hayhooks.deploy.deployment import Deployment
-from hayhooks.deploy.names import NameLocks, check_name
+from hayhooks.deploy.locks import NameLocks
+from hayhooks.deploy.names import check_name
+from hayhooks.deploy.revisions import Note, Revision
 from hayhooks.deploy.sources import DirectorySource, Source, WrapperSource, read_files
-from hayhooks.deploy.store import Found, Revision, Store
-from hayhooks.errors import HayhooksError, PipelineExists, PipelineFilesError, PipelinePathError
+from hayhooks.deploy.store import Store, translated
+from hayhooks.errors import (
+    HayhooksError,
+    NotShared,
+    PipelineExists,
+    PipelineFilesError,
+    PipelineNotFound,
+    PipelinePathError,
+    RevisionConflict,
+    RevisionNotFound,
+    error_text,
+)
 from hayhooks.http.router import PipelineRouter
 from hayhooks.logger import log
 from hayhooks.settings import Settings, StartupDeployStrategy
@@ -33,64 +50,155 @@ class Publisher:
         self.settings = settings
         self._is_taken = is_taken
         self._deployer = Deployer(show_tracebacks=settings.show_tracebacks)
-        self._names = NameLocks()
+        self._locks = store.locks if store is not None else NameLocks(None)
+        self._following = threading.Lock()
+        # What is served from the store, by name, and what of it could not be.
+        self._served: dict[str, Path] = {}
+        self._failures: dict[str, str] = {}
         self._retiring: set[Deployment] = set()
 
-    def deploy(self, name: str, source: Source, *, overwrite: bool, save: bool) -> Deployment:
+    @property
+    def failures(self) -> Mapping[str, str]:
+        """Why a pipeline of the store is not served in the version that it should, by name."""
+        return self._failures
+
+    def deploy(
+        self, name: str, source: Source, *, overwrite: bool, save: bool, if_revision: int | None = None, note: Note
+    ) -> Deployment:
         """Build a pipeline and publish it; the old one serves until then. Raises as `Hayhooks.deploy()`."""
         check_name(name)
-        with self._names.hold(name):
-            if not overwrite and name in self.router.deployments:
-                raise PipelineExists(name)
-            deployment = self._build_saved(name, source) if save else self._build(name, source)
+        if not save and self.store is not None and self.store.workers.has_joined:
+            raise NotShared(name)
+        if save and (self.store is None or isinstance(source, WrapperSource)):
+            reason = "there is no pipelines directory" if self.store is None else "it was made in code"
+            raise PipelineFilesError(f"Pipeline '{name}' cannot be saved: {reason}")
+        with self._alone(name, saves=save):
+            self._check(name, overwrite=overwrite, if_revision=if_revision)
+            deployment = self._build_saved(name, source, note) if save else self._build(name, source)
             self._publish(deployment)
         log.success("Pipeline '{}' is deployed", name)
         return deployment
 
+    def rollback(self, name: str, number: int | None) -> Deployment:
+        """Publish a saved revision again, the one that was served before unless a number is given.
+
+        Raises `RevisionNotFound`, and what `deploy()` raises for a source that does not load any more.
+        """
+        check_name(name)
+        if self.store is None or not self.store.revisions.list(name):
+            if name not in self.router.deployments:
+                raise PipelineNotFound(name)
+            raise RevisionNotFound(f"Pipeline '{name}' has no saved revisions")
+        with self._alone(name, saves=True):
+            revision = self._find_revision(self.store, name, number)
+            deployment = self._build(name, self.store.find(name, revision.path).source, revision)
+            self._save(deployment, revision)
+            self._publish(deployment)
+        log.success("Pipeline '{}' is back at revision {}", name, revision.number)
+        return deployment
+
     def undeploy(self, name: str) -> None:
         """Take a pipeline out of service. Raises `PipelineNotFound`."""
-        with self._names.hold(name):
+        with self._alone(name, saves=False):
             deployment = self.router.remove(name)
             if self.store is not None:
                 try:
-                    self.store.remove(name)
+                    with translated(name), self._locks.hold(name, among_processes=name in self._served):
+                        self.store.remove(name)
                 except PipelineFilesError as exc:
                     log.warning("Pipeline '{}' will be back after the next start: {}", name, exc)
+            self._served.pop(name, None)
         self._retire(deployment)
         log.success("Pipeline '{}' is undeployed", name)
 
     def deploy_found(self) -> None:
         """Deploy what the store holds. A pipeline that fails is reported and left out."""
-        if self.store is None or not (found := self.store.find()):
+        if self.store is None:
             return
-        _import_haystack()
-        deployed = [self._publish(deployment) for deployment in self._build_found(found) if deployment is not None]
-        log.info("{} of {} pipelines deployed from {}", len(deployed), len(found), self.store.directory)
+        self.store.clean()
+        if not (serving := self.store.serving(log_left_out=True)):
+            return
+        deployed = self._serve_all(serving)
+        log.info("{} of {} pipelines deployed from {}", deployed, len(serving), self.store.directory)
+
+    def follow(self) -> None:
+        """Serve what the store says now, after another process has changed it.
+
+        A pipeline that fails is reported in `failures`; the version before it serves on.
+        """
+        if self.store is None:
+            return
+        with self._following:
+            serving = self.store.serving()
+            self._serve_all(serving)
+            for name in self._served.keys() - serving.keys():
+                self._drop(name)
+            self._failures = {name: text for name, text in self._failures.items() if name in serving}
+
+    def in_use(self) -> list[Path]:
+        """Return the directories of the revisions that requests may still run on."""
+        alive = [*list(self._retiring), *self.router.deployments.values()]
+        return [deployment.revision.path for deployment in alive if deployment.revision is not None]
 
     def end_all(self) -> None:
         """End all deployments."""
         for name in list(self.router.deployments):
+            self._served.pop(name, None)
             self._retire(self.router.remove(name))
 
-    def _build_saved(self, name: str, given: Source) -> Deployment:
-        if self.store is None or isinstance(given, WrapperSource):
-            reason = "there is no pipelines directory" if self.store is None else "it was made in code"
-            raise PipelineFilesError(f"Pipeline '{name}' cannot be saved: {reason}")
+    @contextmanager
+    def _alone(self, name: str, *, saves: bool) -> Iterator[None]:
+        """Be the only one that changes a pipeline; among all processes where that is saved."""
+        with ExitStack() as stack:
+            with translated(name):
+                stack.enter_context(self._locks.hold(name, among_processes=saves))
+            yield
+
+    def _check(self, name: str, *, overwrite: bool, if_revision: int | None) -> None:
+        is_deployed = name in self.router.deployments
+        if if_revision:
+            path = self.store.current(name) if self.store is not None else None
+            number = self.store.revisions.at(name, path).number if self.store is not None and path else 0
+            if number != if_revision:
+                served = f"at revision {number}" if number else "not saved" if is_deployed else "not deployed"
+                raise RevisionConflict(f"Pipeline '{name}' is {served}, not at revision {if_revision}")
+        elif is_deployed and (if_revision == 0 or not overwrite):
+            raise PipelineExists(name)
+
+    def _find_revision(self, store: Store, name: str, number: int | None) -> Revision:
+        revisions = store.revisions.list(name)
+        if number is not None:
+            found = next((revision for revision in revisions if revision.number == number), None)
+            if found is None:
+                raise RevisionNotFound(f"Pipeline '{name}' has no revision {number}")
+            return found
+        served = self._served.get(name)
+        earlier = [revision for revision in revisions if revision.path != served]
+        if not earlier:
+            raise RevisionNotFound(f"Pipeline '{name}' has no earlier revision")
+        return store.revisions.last_published(earlier)
+
+    def _build_saved(self, name: str, given: Source, note: Note) -> Deployment:
+        assert self.store is not None and not isinstance(given, WrapperSource)
         ignored = self.settings.files_to_ignore_patterns
         source = read_files(given.path, ignored) if isinstance(given, DirectorySource) else given
-        revision = self.store.stage(name, source)
+        revision = self.store.stage(name, source, note)
         try:
             deployment = self._build(name, source, revision)
+            self._save(deployment, revision)
         except BaseException:
-            self.store.discard(revision)
-            raise
-        try:
-            self.store.publish(revision, source)
-        except BaseException:
-            deployment.abandon()
             self.store.discard(revision)
             raise
         return deployment
+
+    def _save(self, deployment: Deployment, revision: Revision) -> None:
+        assert self.store is not None
+        try:
+            self.store.publish(revision)
+        except BaseException:
+            deployment.abandon()
+            raise
+        self._served[deployment.name] = revision.path
 
     def _build(self, name: str, source: Source, revision: Revision | None = None) -> Deployment:
         deployment = self._deployer.build(name, source, revision=revision)
@@ -101,30 +209,71 @@ class Publisher:
                 raise PipelinePathError(f"Pipeline name {name!r} is refused: {path} is a route of the server")
         return deployment
 
-    def _build_found(self, found: Sequence[Found]) -> Iterator[Deployment | None]:
-        if self.settings.startup_deploy_strategy is StartupDeployStrategy.SEQUENTIAL:
-            yield from map(self._build_one_found, found)
+    def _serve_all(self, paths: Mapping[str, Path]) -> int:
+        """Serve what stands at these paths, in their order, and return how many could be."""
+        before = {name: self._served.get(name) for name in paths}
+        wanted = {
+            name: path
+            for name, path in paths.items()
+            # The application itself may have deployed something under a name: that stays.
+            if before[name] != path and (before[name] or name not in self.router.deployments)
+        }
+        if wanted:
+            _import_haystack()
+        count = 0
+        for (name, path), deployment in zip(wanted.items(), self._build_all(wanted), strict=True):
+            if deployment is None:
+                continue
+            with self._locks.hold(name):
+                if self._served.get(name) != before[name]:
+                    # A deploy in this process was faster, and is newer.
+                    deployment.abandon()
+                    continue
+                self._publish(deployment)
+                self._served[name] = path
+            count += 1
+        return count
+
+    def _build_all(self, paths: Mapping[str, Path]) -> Iterator[Deployment | None]:
+        if self.settings.startup_deploy_strategy is StartupDeployStrategy.SEQUENTIAL or len(paths) < 2:
+            yield from map(self._build_found, paths, paths.values())
             return
         with ThreadPoolExecutor(self.settings.startup_deploy_workers, "hayhooks-startup") as threads:
-            yield from threads.map(self._build_one_found, found)
+            yield from threads.map(self._build_found, paths, paths.values())
 
-    def _build_one_found(self, found: Found) -> Deployment | None:
-        if found.name in self.router.deployments:
-            return None
+    def _build_found(self, name: str, path: Path) -> Deployment | None:
+        assert self.store is not None
         try:
-            check_name(found.name)
-            return self._build(found.name, found.source, found.revision)
+            check_name(name)
+            found = self.store.find(name, path)
+            deployment = self._build(name, found.source, found.revision)
         except HayhooksError as exc:
-            log.warning("Pipeline '{}' is left out: {}", found.name, exc)
+            log.warning("Pipeline '{}' is left out: {}", name, exc)
+            self._failures[name] = error_text(exc)
+            return None
         except Exception as exc:
             # One broken pipeline must not keep the others from being served.
-            log.opt(exception=exc).warning("Pipeline '{}' is left out: {}", found.name, type(exc).__name__)
-        return None
+            log.opt(exception=exc).warning("Pipeline '{}' is left out: {}", name, type(exc).__name__)
+            self._failures[name] = type(exc).__name__
+            return None
+        self._failures.pop(name, None)
+        return deployment
+
+    def _drop(self, name: str) -> None:
+        """Take out of service what another process has undeployed."""
+        with self._locks.hold(name):
+            self._served.pop(name, None)
+            deployment = self.router.remove(name) if name in self.router.deployments else None
+        if deployment is not None:
+            self._retire(deployment)
+            log.info("Pipeline '{}' was undeployed", name)
 
     def _publish(self, deployment: Deployment) -> Deployment:
         previous = self.router.add(deployment, overwrite=True)
         if deployment.module is not None:
             deployment.module.keep()
+        if deployment.revision is None:
+            self._served.pop(deployment.name, None)
         if previous is not None:
             self._retire(previous)
         return deployment
@@ -137,11 +286,15 @@ class Publisher:
         self._retiring.discard(deployment)
         if self.store is None or deployment.revision is None:
             return
-        # A deploy of the name that is under way may be about to use a revision again.
-        with self._names.hold(deployment.name):
-            alive = [*list(self._retiring), *self.router.deployments.values()]
-            in_use = {other.revision.path for other in alive if other.revision is not None}
-            self.store.prune(deployment.name, in_use)
+        try:
+            # A deploy of the name that is under way may be about to use a revision again.
+            with self._locks.hold(deployment.name, among_processes=True, wait=False):
+                self.store.prune(deployment.name, self.in_use())
+        except Timeout:
+            # The process that deploys the name prunes it too.
+            pass
+        except OSError as exc:
+            log.warning("Old revisions of '{}' cannot be removed: {}", deployment.name, exc)
 
 
 def _import_haystack() -> None:

@@ -83,6 +83,12 @@ class Settings(BaseModel):
     )
     startup_deploy_workers: int = Field(4, ge=1, le=32, description="How many are set up side by side.")
     run_threads: int = Field(512, ge=1, description="How many plain run methods may run at the same time.")
+    shared: bool = Field(
+        False, description="Other processes serve the same pipelines directory: follow what they deploy there."
+    )
+    workers_timeout: float = Field(
+        30, gt=0, description="Seconds that a deploy waits for the other processes to serve it too."
+    )
     revisions_kept: int = Field(10, ge=1, description="How many saved revisions of a pipeline are kept.")
     max_upload_size: int = Field(512 * 1024 * 1024, gt=0, description="The largest upload to `/v1/files`, in bytes.")
     responses_kept: int = Field(1000, ge=0, description="How many responses of `/v1/responses` are kept in memory.")

@@ -30,7 +30,7 @@ LAYERS = [
     ["deploy"],
     ["http"],
     ["openai"],
-    ["publisher", "app"],
+    ["publisher", "follower", "routes", "app"],
     ["client", "cli", "compat", "testing", "server", "__main__"],
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
@@ -88,7 +88,7 @@ def test_module_imports_only_its_own_layer_and_those_above(path: Path) -> None:
 
 
 def test_only_http_openai_and_assembly_know_requests_and_responses() -> None:
-    allowed = {"http", "openai", "app", "publisher"}
+    allowed = {"http", "openai", "app", "routes", "publisher"}
     # Datatypes that user code hands over: headers, uploads, responses and HTTP exceptions.
     datatypes = {"starlette.datastructures", "starlette.responses", "starlette.exceptions"}
 

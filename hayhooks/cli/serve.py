@@ -70,6 +70,7 @@ def _serve_in_processes(settings: Settings, *, workers: int, reload: bool) -> No
     from hayhooks.app import configure_log, server_options
 
     configure_log(settings)
+    settings = settings.model_copy(update={"shared": settings.shared or workers > 1})
     # The workers read their settings from the environment.
     for name, value in settings.model_dump(mode="json").items():
         os.environ[f"HAYHOOKS_{name.upper()}"] = _as_variable(value)

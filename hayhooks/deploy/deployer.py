@@ -13,9 +13,11 @@ from typing import Any
 
 from hayhooks.deploy.deployment import TYPES, Deployment, close_wrapper
 from hayhooks.deploy.loader import LoadedModule
+from hayhooks.deploy.revisions import Revision
 from hayhooks.deploy.sources import DirectorySource, Source, WrapperSource, YamlSource
-from hayhooks.deploy.store import Revision, translated, write_files
+from hayhooks.deploy.store import translated
 from hayhooks.errors import HayhooksError, PipelineWrapperError, error_text
+from hayhooks.files import write_files
 from hayhooks.logger import log
 from hayhooks.pipelines.methods import find_run_methods
 from hayhooks.pipelines.schema import make_run_schema

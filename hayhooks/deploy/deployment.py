@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hayhooks.deploy.loader import LoadedModule
+from hayhooks.deploy.revisions import Revision
 from hayhooks.deploy.sources import Labels
-from hayhooks.deploy.store import Revision
 from hayhooks.logger import log
 from hayhooks.pipelines.methods import RunMethod
 from hayhooks.pipelines.run_count import RunCount

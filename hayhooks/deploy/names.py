@@ -7,11 +7,7 @@ the start-up would skip (hidden ones) are refused, so that nothing that was save
 from __future__ import annotations
 
 import re
-import threading
 import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager
-from weakref import WeakValueDictionary
 
 from hayhooks.errors import PipelinePathError
 
@@ -50,26 +46,3 @@ def check_file_path(path: str) -> None:
         raise PipelinePathError(f"Pipeline file must be a relative path without traversal: {path!r}")
     if any(len(part.encode()) > 255 for part in parts):
         raise PipelinePathError(f"Pipeline file has a name of more than 255 bytes: {path[:60]!r}…")
-
-
-class NameLocks:
-    """One lock per name: deploys of one name follow each other, those of others do not wait."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._locks: WeakValueDictionary[str, _Lock] = WeakValueDictionary()
-
-    @contextmanager
-    def hold(self, name: str) -> Iterator[None]:
-        """Be the only thread that works on `name`."""
-        with self._guard:
-            lock = self._locks.setdefault(name, _Lock())
-        with lock.held:
-            yield
-
-
-class _Lock:
-    """A lock that a thread may take again; those of `threading` cannot be referenced weakly."""
-
-    def __init__(self) -> None:
-        self.held = threading.RLock()

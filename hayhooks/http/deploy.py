@@ -51,12 +51,18 @@ Name = Annotated[str, AfterValidator(_checked_name)]
 Files = Annotated[dict[str, str | EncodedFile], AfterValidator(_checked_files)]
 
 
+IfRevision = Annotated[int | None, Field(ge=0, description="Replace only this saved revision; 0 for none.")]
+Message = Annotated[str | None, Field(max_length=10_000, description="Why, kept with the saved revision.")]
+
+
 class DeployFilesRequest(BaseModel):
     """The body of `POST /deploy_files`."""
 
     name: Name = Field(description="The name of the pipeline, and the first segment of its routes.")
     files: Files = Field(description="Files by relative path, as text or as {'base64': …}.")
     overwrite: bool = Field(False, description="Replace a pipeline of the same name.")
+    if_revision: IfRevision = None
+    message: Message = None
     save_files: bool = Field(True, description="Keep the files, so that the pipeline survives a restart.")
     description: str | None = None
     skip_mcp: bool | None = None
@@ -82,6 +88,8 @@ class DeployYamlRequest(BaseModel):
     name: Name
     source_code: str = Field(description="A Haystack pipeline in YAML, with `inputs` and `outputs`.")
     overwrite: bool = False
+    if_revision: IfRevision = None
+    message: Message = None
     description: str | None = None
     skip_mcp: bool | None = None
     save_file: bool | None = True
@@ -117,11 +125,18 @@ def deploy_routes(app: Hayhooks) -> list[Route]:
     """Return the routes that change what is served."""
 
     async def deploy(request: Request, parse: Any) -> Response:
-        asked: DeployRequest = parse_body(await _json_body(request), parse)
+        asked: DeployRequest = parse_body(await json_body(request), parse)
         save = asked.is_saved and app.store is not None
-        work = partial(app.deploy, asked.name, asked.source, overwrite=asked.overwrite, save=save)
-        deployment: Deployment = await app.threads.run(work)
-        return JSONAnswer({"name": asked.name, "success": True, "endpoint": _endpoint(deployment)})
+        work = partial(
+            app.deploy,
+            asked.name,
+            asked.source,
+            overwrite=asked.overwrite,
+            save=save,
+            if_revision=asked.if_revision,
+            message=asked.message,
+        )
+        return await deploy_answer(app, await app.threads.run(work))
 
     async def deploy_either(request: Request) -> Response:
         return await deploy(request, parse_deploy)
@@ -135,9 +150,9 @@ def deploy_routes(app: Hayhooks) -> list[Route]:
     async def undeploy(request: Request) -> Response:
         name = request.path_params.get("pipeline_name")
         if name is None:
-            name = parse_body(await _json_body(request), UndeployRequest.model_validate_json).name
+            name = parse_body(await json_body(request), UndeployRequest.model_validate_json).name
         await app.threads.run(app.undeploy, name=name)
-        return JSONAnswer({"success": True, "name": name})
+        return JSONAnswer({"success": True, "name": name, **await _workers(app)})
 
     return [
         Route("/deploy", deploy_either, methods=["POST"], name="deploy"),
@@ -148,7 +163,21 @@ def deploy_routes(app: Hayhooks) -> list[Route]:
     ]
 
 
-async def _json_body(request: Request) -> bytes:
+async def deploy_answer(app: Hayhooks, deployment: Deployment) -> Response:
+    """Return the answer to what has published a deployment, once all processes serve it."""
+    answer = {"name": deployment.name, "success": True, "endpoint": _endpoint(deployment)}
+    if deployment.revision is not None:
+        answer["revision"] = deployment.revision.number
+    return JSONAnswer(answer | await _workers(app))
+
+
+async def _workers(app: Hayhooks) -> dict[str, Any]:
+    """Wait for the other processes; return what is to be said of them, nothing when all is well."""
+    problems = await app.threads.run(app.wait_for_workers)
+    return {"not_served_by": problems} if problems else {}
+
+
+async def json_body(request: Request) -> bytes:
     """Return the body of a request that says it is JSON.
 
     A page of another origin can send anything else without asking the browser first.

@@ -8,12 +8,15 @@ import time
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hayhooks.deploy.deployment import Deployment
 from hayhooks.http.streams import BrokenStream
 from hayhooks.logger import log, request_id
 
 
 class RequestIdMiddleware:
     """Gives each request an id of 8 hexadecimal digits: in the log, and in the answer as `x-request-id`.
+
+    The answer of a saved pipeline also has the number of its revision, as `x-hayhooks-revision`.
 
     With `access_log` it writes one line per request.
     """
@@ -36,7 +39,7 @@ class RequestIdMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), header]
+                message["headers"] = [*message.get("headers", ()), header, *_revision_header(scope)]
             await send(message)
 
         try:
@@ -48,6 +51,14 @@ class RequestIdMiddleware:
             if self.access_log:
                 milliseconds = (time.perf_counter() - began) * 1000
                 log.info("{} {} {} {:.1f} ms", scope["method"], _printable(scope["path"]), status, milliseconds)
+
+
+def _revision_header(scope: Scope) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the header that names the saved revision which answers, if it is one."""
+    deployment: Deployment | None = scope.get("hayhooks.deployment")
+    if deployment is None or deployment.revision is None:
+        return ()
+    return ((b"x-hayhooks-revision", b"%d" % deployment.revision.number),)
 
 
 def _printable(path: str) -> str:

@@ -87,10 +87,10 @@ class PipelineRouter(BaseRoute):
         name, _, rest = route_path(scope)[1:].partition("/")
         entry = self._table.get(name)
         route = entry.routes.get(rest) if entry else None
-        if route is None:
+        if entry is None or route is None:
             return Match.NONE, {}
         match = Match.FULL if scope["method"] in route.methods else Match.PARTIAL
-        return match, {"endpoint": route.endpoint, "hayhooks.route": route}
+        return match, {"endpoint": route.endpoint, "hayhooks.route": route, "hayhooks.deployment": entry.deployment}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request whose route `matches()` has found."""

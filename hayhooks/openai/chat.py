@@ -34,7 +34,7 @@ class ChatEndpoint(ModelEndpoint):
         body = parse_body(await read_body(receive), self._parse)
         if body.get("n") not in (None, 1):
             raise UnsupportedParameter("n", "A pipeline gives one answer: 'n' must be 1")
-        deployment = self.find(body["model"])
+        deployment = self.find(body["model"], scope)
         meter = TokenMeter(is_asked=_asks_for_usage(body) or not body["stream"])
         token_meter.set(meter)
         arguments = {"model": body["model"], "messages": body["messages"], "body": body}

@@ -52,7 +52,7 @@ class EmbeddingsEndpoint(ModelEndpoint):
         if not request.inputs:
             raise InvalidParameter("input", "'input' must hold at least one text")
         arguments = {"model": request.model, "input": request.inputs, "body": request.model_dump()}
-        result = await self.run(self.find(request.model), arguments, scope)
+        result = await self.run(self.find(request.model, scope), arguments, scope)
         if isinstance(result, Response):
             await result(scope, receive, send)
         elif is_whole(result, "data"):

@@ -33,11 +33,12 @@ class ModelEndpoint(ABC):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
 
-    def find(self, name: str) -> Deployment:
-        """Return the deployment for a model. Raises `ModelNotFound`."""
+    def find(self, name: str, scope: Scope) -> Deployment:
+        """Return the deployment for a model, and note it in the scope. Raises `ModelNotFound`."""
         deployment = self.deployment or self.pipelines.deployments.get(name)
         if deployment is None:
             raise ModelNotFound(name)
+        scope["hayhooks.deployment"] = deployment
         return deployment
 
     def require(self, deployment: Deployment) -> RunMethod:

@@ -83,7 +83,7 @@ class ResponsesEndpoint(ModelEndpoint):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         text = await read_body(receive)
         request = parse_body(text, ResponseRequest.model_validate_json)
-        deployment = self.find(request.model)
+        deployment = self.find(request.model, scope)
         work = _Work(request, self._earlier_items(request), size=len(text))
         if request.background:
             self._begin_in_background(work, deployment, scope)

@@ -11,7 +11,8 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from hayhooks import Hayhooks
-from hayhooks.deploy.names import NameLocks, check_file_path, check_name
+from hayhooks.deploy.locks import NameLocks
+from hayhooks.deploy.names import check_file_path, check_name
 from hayhooks.errors import PipelinePathError
 from tests.conftest import wrapper_source
 from tests.pipelines.generators import wait_until
@@ -68,7 +69,7 @@ def test_a_name_is_refused_where_another_route_would_answer(tmp_path: Path, name
 
     assert str(caught.value) == f"Pipeline name {name!r} is refused: {path} is a route of the server"
     assert dict(app.deployments) == {}
-    assert [found.name for found in app.store.find()] == [] if app.store else False
+    assert app.store.serving() == {} if app.store else False
 
 
 @pytest.mark.parametrize("name", ["status", "deploy", "docs", "models", "health", "chat"])
@@ -117,7 +118,7 @@ def test_other_paths_are_refused(path: str) -> None:
 
 
 def test_one_name_is_held_by_one_thread_at_a_time_and_others_by_others() -> None:
-    locks = NameLocks()
+    locks = NameLocks(None)
     inside: list[str] = []
     gate = threading.Event()
 

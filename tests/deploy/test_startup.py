@@ -88,7 +88,7 @@ def test_yaml_that_is_no_utf8_is_left_out(pipelines: Path, log_lines: list[str])
     write(pipelines, {"good.yml": DOUBLE})
 
     assert list(restarted(pipelines)) == ["good"]
-    assert [line.partition(":")[0] for line in log_lines if "bad" in line] == ["WARNING bad.yml is left out"]
+    assert [line.partition(":")[0] for line in log_lines if "bad" in line] == ["WARNING Pipeline 'bad' is left out"]
 
 
 @pytest.mark.parametrize(
@@ -223,8 +223,8 @@ def test_a_lost_yaml_revision_is_reported(pipelines: Path, log_lines: list[str])
 
     assert restarted(pipelines) == {}
     assert sorted(line.partition(":")[0] for line in log_lines if line.startswith("WARNING")) == [
-        "WARNING bad.yml is left out",
-        "WARNING dir is left out",
+        "WARNING Pipeline 'bad' is left out",
+        "WARNING Pipeline 'dir' is left out",
     ]
 
 

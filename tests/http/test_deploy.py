@@ -42,7 +42,10 @@ def test_files_become_a_pipeline(client: TestClient, path: str) -> None:
     deployed = client.post(path, json=body)
     run = client.post("/qa/run", json={})
 
-    assert (deployed.status_code, deployed.json()) == (200, {"name": "qa", "success": True, "endpoint": "/qa/run"})
+    assert (deployed.status_code, deployed.json()) == (
+        200,
+        {"name": "qa", "success": True, "endpoint": "/qa/run", "revision": 1},
+    )
     assert (run.status_code, run.json()) == (200, {"result": "été"})
 
 
@@ -52,7 +55,10 @@ def test_yaml_becomes_a_pipeline(client: TestClient, path: str) -> None:
     run = client.post("/calc/run", json={"value": 3})
     bad = client.post("/calc/run", json={"value": "abc"})
 
-    assert (deployed.status_code, deployed.json()) == (200, {"name": "calc", "success": True, "endpoint": "/calc/run"})
+    assert (deployed.status_code, deployed.json()) == (
+        200,
+        {"name": "calc", "success": True, "endpoint": "/calc/run", "revision": 1},
+    )
     assert (run.status_code, run.json()) == (200, {"result": {"double": {"value": 10}}})
     assert (bad.status_code, bad.json()["detail"][0]["type"], bad.json()["detail"][0]["loc"]) == (
         422,
@@ -64,7 +70,7 @@ def test_yaml_becomes_a_pipeline(client: TestClient, path: str) -> None:
 def test_pipeline_without_run_api_is_answered_with_its_chat_route(client: TestClient) -> None:
     deployed = client.post("/deploy_files", json={"name": "talk", "files": files(CHAT)})
 
-    assert deployed.json() == {"name": "talk", "success": True, "endpoint": "/talk/chat/completions"}
+    assert deployed.json() == {"name": "talk", "success": True, "endpoint": "/talk/chat/completions", "revision": 1}
     assert client.post("/talk/run", json={}).status_code == 404
 
 

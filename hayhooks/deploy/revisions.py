@@ -1,0 +1,214 @@
+"""The saved versions of pipelines: numbered, each with its content as its name, never changed.
+
+<directory>/<name>/3-5f0c…/                the files of a revision
+<directory>/<name>/3-5f0c….json            what else is known of it
+<directory>/<name>/3-5f0c….staged          stands there until it has been published
+<directory>/<name>/.draft-…                one that is being written
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hayhooks.deploy.sources import DirectorySource, Labels, SavedSource, YamlSource, content_of, digest, read_yaml
+from hayhooks.files import write_files
+
+_DRAFT = ".draft-"
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One saved version of a pipeline: the directory `<number>-<digest>`."""
+
+    name: str
+    number: int
+    digest: str
+    path: Path
+    is_new: bool = False
+    """Whether this very deploy has written it."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """Who made a revision, and why; None where nobody said."""
+
+    author: str | None = None
+    message: str | None = None
+
+
+NO_NOTE = Note()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a revision besides its files."""
+
+    kind: str
+    """"yaml" or "files"."""
+    time: float
+    """When it was written, in seconds since the epoch."""
+    size: int
+    """Bytes of all files together."""
+    labels: Labels = Labels()
+    note: Note = NO_NOTE
+    published: int = 0
+    """Grows with each publication of the pipeline: the revision with the largest was published last; 0 for never."""
+
+
+class Revisions:
+    """A directory with the revisions of all pipelines. Its methods block and raise `OSError`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def path(self, name: str, directory_name: str) -> Path:
+        """Return where the revision of this directory name stands, whether or not it is there."""
+        return self.directory / name / directory_name
+
+    def names(self) -> list[str]:
+        """List the pipelines that have a directory here."""
+        return sorted(entry.name for entry in self.directory.iterdir()) if self.directory.is_dir() else []
+
+    def list(self, name: str) -> list[Revision]:
+        """List the revisions of a pipeline, newest first."""
+        directory = self.directory / name
+        found = [_parse(name, entry) for entry in directory.iterdir() if entry.is_dir()] if directory.is_dir() else []
+        return sorted(filter(None, found), key=lambda revision: revision.number, reverse=True)
+
+    def at(self, name: str, path: Path) -> Revision:
+        """Return the revision that a directory holds. Raises `ValueError` when it is none."""
+        revision = _parse(name, path)
+        if revision is None:
+            raise ValueError(f"{path.name} is no revision")
+        return revision
+
+    def write(self, name: str, source: SavedSource, note: Note) -> Revision:
+        """Write a source as a revision; equal content is written once."""
+        content = digest(source)
+        earlier = self.list(name)
+        for revision in earlier:
+            if revision.digest == content:
+                self._mend(revision, source, note)
+                return revision
+        number = earlier[0].number + 1 if earlier else 1
+        revision = Revision(name, number, content, self.path(name, f"{number}-{content}"), is_new=True)
+        revision.path.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=revision.path.parent))
+        try:
+            write_files(draft, content_of(source, name))
+            self.write_facts(revision, _facts_of(revision, source, note))
+            draft.chmod(0o755)
+            _staged_path(revision).touch()
+            draft.rename(revision.path)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        return revision
+
+    def _mend(self, revision: Revision, source: SavedSource, note: Note) -> None:
+        try:
+            self.facts(revision)
+        except (OSError, ValueError):
+            self.write_facts(revision, _facts_of(revision, source, note))
+
+    def mark_published(self, revision: Revision) -> None:
+        """Note that a revision is about to be the newest publication of its pipeline."""
+        latest = max(map(self._published, self.list(revision.name)))
+        self.write_facts(revision, replace(self.facts(revision), published=latest + 1))
+
+    def last_published(self, revisions: Sequence[Revision]) -> Revision:
+        """Return the one of these revisions that was published last."""
+        return max(revisions, key=self._published)
+
+    def _published(self, revision: Revision) -> int:
+        try:
+            return self.facts(revision).published
+        except (OSError, ValueError):
+            return 0
+
+    def keep(self, revision: Revision) -> None:
+        """Say that a revision has been published: it stays when this process ends."""
+        _staged_path(revision).unlink(missing_ok=True)
+
+    def delete(self, revision: Revision) -> None:
+        """Remove a revision, as far as that is possible."""
+        shutil.rmtree(revision.path, ignore_errors=True)
+        _facts_path(revision).unlink(missing_ok=True)
+        _staged_path(revision).unlink(missing_ok=True)
+        with suppress(OSError):
+            # Only an empty one goes: the name has no revision left.
+            revision.path.parent.rmdir()
+
+    def has_leftovers(self, name: str) -> bool:
+        """Tell whether something is being deployed, or was when its process ended."""
+        return any(map(_is_leftover, (self.directory / name).iterdir()))
+
+    def clean(self, name: str, current: Path | None) -> None:
+        """Remove what a process left that ended in the middle of a deploy. Nobody may work on the name meanwhile."""
+        for entry in filter(_is_leftover, list((self.directory / name).iterdir())):
+            if entry.suffix == ".staged" and entry.with_suffix("") != current:
+                shutil.rmtree(entry.with_suffix(""), ignore_errors=True)
+                entry.with_suffix(".json").unlink(missing_ok=True)
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
+
+    def facts(self, revision: Revision) -> Facts:
+        """Return what is known of a revision. Raises `ValueError` when its note cannot be read."""
+        try:
+            found: dict[str, Any] = json.loads(_facts_path(revision).read_bytes())
+            if "labels" not in found:
+                # As version 0.1.0 wrote it, when it published all that it wrote.
+                labels = Labels(found["description"], found["skip_mcp"])
+                return Facts(found["kind"], found["time"], size=0, labels=labels, published=1)
+            labels = Labels(**found["labels"])
+            return Facts(**{**found, "labels": labels, "note": Note(**found["note"])})
+        except (KeyError, TypeError, ValueError) as exc:
+            raise ValueError(f"the note of revision {revision.number} of '{revision.name}' cannot be read") from exc
+
+    def write_facts(self, revision: Revision, facts: Facts) -> None:
+        """Write the note of a revision in one step."""
+        text = json.dumps({**vars(facts), "labels": vars(facts.labels), "note": vars(facts.note)})
+        path = _facts_path(revision)
+        draft = path.with_name(f"{_DRAFT}{uuid.uuid4().hex}")
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+
+    def source(self, revision: Revision) -> DirectorySource | YamlSource:
+        """Return what a revision is deployed from."""
+        facts = self.facts(revision)
+        if facts.kind == "files":
+            return DirectorySource(revision.path, facts.labels)
+        return YamlSource(read_yaml(revision.path / f"{revision.name}.yml").text, facts.labels)
+
+
+def _parse(name: str, path: Path) -> Revision | None:
+    number, _, content = path.name.partition("-")
+    return Revision(name, int(number), content, path) if number.isdecimal() and content else None
+
+
+def _facts_of(revision: Revision, source: SavedSource, note: Note) -> Facts:
+    size = sum(map(len, content_of(source, revision.name).values()))
+    return Facts("yaml" if isinstance(source, YamlSource) else "files", time.time(), size, source.labels, note)
+
+
+def _is_leftover(entry: Path) -> bool:
+    return entry.name.startswith(_DRAFT) or entry.suffix == ".staged"
+
+
+def _staged_path(revision: Revision) -> Path:
+    return revision.path.with_name(f"{revision.path.name}.staged")
+
+
+def _facts_path(revision: Revision) -> Path:
+    return revision.path.with_name(f"{revision.path.name}.json")

@@ -1,0 +1,56 @@
+"""All routes of an application: those of the server, and those that each deployment gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from starlette.routing import BaseRoute
+
+from hayhooks.deploy.deployment import Deployment
+from hayhooks.http.deploy import deploy_routes
+from hayhooks.http.revisions import revision_routes, rollback_route
+from hayhooks.http.router import PipelineRoute
+from hayhooks.http.run import RunEndpoint
+from hayhooks.http.status import status_routes
+from hayhooks.openai.chat import ChatEndpoint
+from hayhooks.openai.embeddings import EmbeddingsEndpoint
+from hayhooks.openai.files import FilesEndpoint, file_routes
+from hayhooks.openai.models import model_routes
+from hayhooks.openai.response_routes import response_routes
+from hayhooks.openai.responses import ResponsesEndpoint
+from hayhooks.openai.routes import both
+
+if TYPE_CHECKING:
+    from hayhooks.app import Hayhooks
+
+_POST = frozenset({"POST"})
+
+
+def system_routes(app: Hayhooks, *, admin: bool) -> list[BaseRoute]:
+    """Return the routes of the server; those that change what is served only with `admin`."""
+    chat = ChatEndpoint(app.runner, app.pipelines)
+    embeddings = EmbeddingsEndpoint(app.runner, app.pipelines)
+    files = FilesEndpoint(
+        app.runner, app.pipelines, app.files, threads=app.threads, largest=app.settings.max_upload_size
+    )
+    return [
+        *status_routes(app),
+        *both("/chat/completions", chat, methods=["POST"], name="openai_chat_completions"),
+        *both("/embeddings", embeddings, methods=["POST"], name="openai_embeddings"),
+        *file_routes(files),
+        *response_routes(ResponsesEndpoint(app.runner, app.pipelines, app.responses), app.responses),
+        *model_routes(app),
+        *revision_routes(app),
+        *([*deploy_routes(app), rollback_route(app)] if admin else ()),
+    ]
+
+
+def pipeline_routes(app: Hayhooks, deployment: Deployment) -> Iterable[PipelineRoute]:
+    """Yield the routes below the name of a deployment."""
+    if deployment.schema is not None:
+        yield PipelineRoute("run", "run", _POST, RunEndpoint(deployment, deployment.schema, app.runner))
+    chat = ChatEndpoint(app.runner, app.pipelines, deployment=deployment)
+    yield PipelineRoute("chat_completions", "chat/completions", _POST, chat)
+    # The path of the servers before 1.12 (contract 2.9).
+    yield PipelineRoute("chat", "chat", _POST, chat)
