@@ -81,10 +81,10 @@ def _connect(options: Options) -> Client:
     return client
 
 
-def whole_number(option: str, text: str) -> int:
-    """Read the value of an option as a number from 1 up."""
-    if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"{option} takes a whole number from 1, not {text!r}.")
+def whole_number(option: str, text: str, least: int = 1) -> int:
+    """Read the value of an option as a whole number."""
+    if not text.isdecimal() or len(text) > 18 or int(text) < least:
+        raise UsageError(f"{option} takes a whole number from {least}, not {text!r}.")
     return int(text)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hayhooks import __version__
 from hayhooks.cli.usage import Options, UsageError, parse, suggestion
-from hayhooks.errors import SettingsError
+from hayhooks.errors import HayhooksError, SettingsError
 
 if TYPE_CHECKING:
     from hayhooks.cli.command import Command
@@ -32,6 +32,12 @@ Commands:
   pipeline deploy          Deploy either kind (directory or .yml/.yaml file)
   pipeline undeploy        Remove a deployed pipeline
   pipeline run             Run a deployed pipeline and print its result
+  pipeline list            List the deployed pipelines
+  pipeline show            Show one pipeline and its routes
+  pipeline history         List the saved revisions of a pipeline
+  pipeline rollback        Bring back an earlier revision
+  pipeline diff            Show what differs between two revisions
+  pipeline pull            Write the files of a pipeline into a directory
 
 Options:
   --env-file=<path>        Read settings from this file instead of ./.env
@@ -54,6 +60,12 @@ COMMANDS = {
     "pipeline deploy": "hayhooks.cli.pipeline:deploy",
     "pipeline undeploy": "hayhooks.cli.pipeline:undeploy",
     "pipeline run": "hayhooks.cli.run_pipeline:run_pipeline",
+    "pipeline list": "hayhooks.cli.revisions:list_pipelines",
+    "pipeline show": "hayhooks.cli.revisions:show",
+    "pipeline history": "hayhooks.cli.revisions:history",
+    "pipeline rollback": "hayhooks.cli.revisions:rollback",
+    "pipeline diff": "hayhooks.cli.revisions:diff",
+    "pipeline pull": "hayhooks.cli.revisions:pull",
 }
 
 
@@ -113,7 +125,7 @@ def _execute(command: Command, options: Options) -> int:
         command.run(options, output)
     except BrokenPipeError:
         raise
-    except (CommandError, SettingsError, OSError) as exc:
+    except (CommandError, HayhooksError, OSError) as exc:
         output.error(str(exc))
         return 2 if isinstance(exc, SettingsError) else getattr(exc, "exit_code", 1)
     return 0

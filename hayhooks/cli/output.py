@@ -6,7 +6,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import cycle
 from threading import Event, Thread
@@ -59,6 +59,11 @@ class Output:
     def warning(self, text: str) -> None:
         self._say(f"Warning: {text}", "33")
 
+    def not_served(self, answer: Mapping[str, Any]) -> None:
+        """Warn of the server's processes that do not serve what was changed."""
+        for worker, reason in answer.get("not_served_by", {}).items():
+            self.warning(f"not served by {worker}: {reason}")
+
     def _say(self, text: str, color: str) -> None:
         if not self._quiet:
             print(self._colored(text, color), file=sys.stderr)
@@ -95,6 +100,13 @@ class Output:
             yield lambda sent, size: _replace_line(f"{text} {_bar(sent, size)}")
         finally:
             _replace_line("")
+
+
+def table(rows: Iterable[tuple[str, ...]]) -> str:
+    """Align columns; one without values below its heading is left out."""
+    columns = [column for column in zip(*rows, strict=True) if any(column[1:])]
+    padded = [[cell.ljust(max(map(len, column))) for cell in column] for column in columns]
+    return "\n".join("  ".join(cells).rstrip() for cells in zip(*padded, strict=True))
 
 
 def _spin(text: str, done: Event) -> None:

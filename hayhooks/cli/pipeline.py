@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hayhooks.cli.command import CommandError, client_command
+from hayhooks.cli.command import CommandError, client_command, whole_number
 from hayhooks.cli.output import Output
 from hayhooks.cli.usage import Options
 from hayhooks.client import Client, ServerRefused
@@ -24,6 +24,8 @@ Options:
   -n, --name=<name>                     Pipeline name [the directory's name]
   -o, --overwrite                       Replace a pipeline of the same name
   -s, --skip-saving-files               Do not keep the files on the server
+  -m, --message=<text>                  Why; kept with the saved revision
+  --if-revision=<number>                Replace only this saved revision; 0 for none
   --description=<text>                  Human-readable description
   --skip-mcp                            Do not offer it as an MCP tool
 """)
@@ -40,6 +42,8 @@ Usage:
 Options:
   -n, --name=<name>                     Pipeline name [the file's stem]
   -o, --overwrite                       Replace a pipeline of the same name
+  -m, --message=<text>                  Why; kept with the saved revision
+  --if-revision=<number>                Replace only this saved revision; 0 for none
   --description=<text>                  Human-readable description
   --skip-mcp                            Do not offer it as an MCP tool
   --save-file                           Keep the YAML on the server (default)
@@ -62,6 +66,8 @@ Options:
   -n, --name=<name>                     Pipeline name [directory name or file stem]
   -o, --overwrite                       Replace a pipeline of the same name
   -s, --skip-saving-files               Do not keep the source on the server
+  -m, --message=<text>                  Why; kept with the saved revision
+  --if-revision=<number>                Replace only this saved revision; 0 for none
   --description=<text>                  Human-readable description
   --skip-mcp                            Do not offer it as an MCP tool
 """)
@@ -86,13 +92,14 @@ def undeploy(client: Client, options: Options, output: Output) -> None:
     name = options["<name>"]
     try:
         with output.waiting(f"Undeploying {name!r}"):
-            client.undeploy(name)
+            answer = client.undeploy(name)
     except ServerRefused as exc:
         if not options["--force"] or exc.status_code != 404:
             raise
         output.success(f"Pipeline {name!r} is not deployed.")
         return
     output.success(f"Pipeline {name!r} is undeployed.")
+    output.not_served(answer)
 
 
 def _find_source(path: str, env_file: str | None) -> Path:
@@ -129,18 +136,23 @@ def _deploy_yaml_file(client: Client, file: Path, options: Options, output: Outp
 def _deploy(
     send: Callable[..., dict[str, Any]], name: str, source: object, options: Options, output: Output, **saving: bool
 ) -> None:
+    expected = None if options["--if-revision"] is None else whole_number("--if-revision", options["--if-revision"], 0)
     try:
         with output.waiting(f"Deploying {name!r}"):
-            send(
+            answer = send(
                 name,
                 source,
                 overwrite=options["--overwrite"],
                 description=options["--description"],
                 skip_mcp=options["--skip-mcp"] or None,
+                message=options["--message"],
+                if_revision=expected,
                 **saving,
             )
     except ServerRefused as exc:
-        if exc.status_code == 409:
+        if exc.status_code == 409 and expected is None and not options["--overwrite"]:
             raise CommandError(f"{exc}: pass --overwrite to replace it.") from exc
         raise
-    output.success(f"Pipeline {name!r} is deployed.")
+    revision = f", revision {answer['revision']}" if answer.get("revision") else ""
+    output.success(f"Pipeline {name!r} is deployed{revision}.")
+    output.not_served(answer)

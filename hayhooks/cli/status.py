@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hayhooks.cli.command import client_command
-from hayhooks.cli.output import Output
+from hayhooks.cli.output import Output, table
 from hayhooks.cli.usage import Options
 from hayhooks.client import Client
 
@@ -30,7 +30,7 @@ def status(client: Client, options: Options, output: Output) -> None:
     if name is not None:
         output.result(f"{name} is deployed")
     elif answer["pipelines"]:
-        output.result(_table(_rows(answer)))
+        output.result(table(_rows(answer)))
     else:
         output.warning("no pipelines are deployed.")
 
@@ -54,10 +54,3 @@ def _rows(answer: Mapping[str, Any]) -> Iterable[tuple[str, str, str]]:
     for name in answer["pipelines"]:
         item = details.get(name, {})
         yield name, ", ".join(item.get("capabilities", [])), item.get("description") or ""
-
-
-def _table(rows: Iterable[tuple[str, ...]]) -> str:
-    """Align columns; one without values below its heading is left out."""
-    columns = [column for column in zip(*rows, strict=True) if any(column[1:])]
-    padded = [[cell.ljust(max(map(len, column))) for cell in column] for column in columns]
-    return "\n".join("  ".join(cells).rstrip() for cells in zip(*padded, strict=True))

@@ -102,10 +102,13 @@ class Client:
         save_files: bool = True,
         description: str | None = None,
         skip_mcp: bool | None = None,
+        if_revision: int | None = None,
+        message: str | None = None,
     ) -> dict[str, Any]:
         """Deploy a wrapper: relative paths and contents, of which one is `pipeline_wrapper.py`.
 
-        `hayhooks.files.read_directory` reads them from a directory.
+        `hayhooks.files.read_directory` reads them from a directory. `if_revision` is the saved
+        revision to replace, 0 for none; `message` is kept with the new one.
         """
         body = {
             "name": name,
@@ -113,7 +116,8 @@ class Client:
             "overwrite": overwrite,
             "save_files": save_files,
         }
-        return self._call("POST", "/deploy_files", json=body | _given(description=description, skip_mcp=skip_mcp))
+        others = _given(description=description, skip_mcp=skip_mcp, if_revision=if_revision, message=message)
+        return self._call("POST", "/deploy_files", json=body | others)
 
     def deploy_yaml(
         self,
@@ -124,14 +128,39 @@ class Client:
         save_file: bool = True,
         description: str | None = None,
         skip_mcp: bool | None = None,
+        if_revision: int | None = None,
+        message: str | None = None,
     ) -> dict[str, Any]:
-        """Deploy a pipeline that is described in YAML."""
+        """Deploy a pipeline that is described in YAML; the rest as `deploy_files()`."""
         body = {"name": name, "source_code": source_code, "overwrite": overwrite, "save_file": save_file}
-        return self._call("POST", "/deploy-yaml", json=body | _given(description=description, skip_mcp=skip_mcp))
+        others = _given(description=description, skip_mcp=skip_mcp, if_revision=if_revision, message=message)
+        return self._call("POST", "/deploy-yaml", json=body | others)
 
     def undeploy(self, name: str) -> dict[str, Any]:
         """Remove a pipeline from the server."""
         return self._call("POST", f"/undeploy/{_segment(name)}")
+
+    def pipelines(self) -> list[dict[str, Any]]:
+        """List what is deployed: for each `{"name", "revision", "capabilities", "endpoints", ...}`."""
+        found: list[dict[str, Any]] = self._call("GET", "/pipelines")["pipelines"]
+        return found
+
+    def pipeline(self, name: str) -> dict[str, Any]:
+        """Describe one pipeline as `pipelines()` does, with its revisions."""
+        return self._call("GET", f"/pipelines/{_segment(name)}")
+
+    def revisions(self, name: str) -> list[dict[str, Any]]:
+        """List the saved revisions of a pipeline, newest first: `{"revision": 3, "current": true, ...}`."""
+        found: list[dict[str, Any]] = self._call("GET", f"/pipelines/{_segment(name)}/revisions")["revisions"]
+        return found
+
+    def revision(self, name: str, number: int) -> dict[str, Any]:
+        """Return one saved revision, its files under `files`, as text or as `{"base64": ...}`."""
+        return self._call("GET", f"/pipelines/{_segment(name)}/revisions/{number}")
+
+    def rollback(self, name: str, revision: int | None = None) -> dict[str, Any]:
+        """Publish a saved revision again: the one that was served before, or that of a number."""
+        return self._call("POST", f"/pipelines/{_segment(name)}/rollback", json={"revision": revision})
 
     def run(self, name: str, body: Mapping[str, Any] | None = None, *, files: Iterable[Upload] = ()) -> Any:
         """Run a pipeline and return its result.
@@ -234,6 +263,11 @@ def _segment(name: str) -> str:
 
 def _given(**values: Any) -> dict[str, Any]:
     return {key: value for key, value in values.items() if value is not None}
+
+
+def as_bytes(content: str | Mapping[str, str]) -> bytes:
+    """Return the content of a file that the server sent as text or as `{"base64": ...}`."""
+    return content.encode() if isinstance(content, str) else base64.b64decode(content["base64"])
 
 
 def _as_json(content: str | bytes) -> str | dict[str, str]:

@@ -45,7 +45,7 @@ def test_a_directory_is_deployed_run_and_undeployed(
     def call(*arguments: str) -> Done:
         return hayhooks_process("pipeline", *arguments, HAYHOOKS_URL=server)
 
-    assert call("deploy-files", "round trip é") == Done(0, "", "Pipeline 'round trip é' is deployed.\n")
+    assert call("deploy-files", "round trip é") == Done(0, "", "Pipeline 'round trip é' is deployed, revision 1.\n")
     assert call("run", "round trip é") == Done(0, "ff000d0a\n", "")
     assert call("undeploy", "round trip é") == Done(0, "", "Pipeline 'round trip é' is undeployed.\n")
     assert call("run", "round trip é").code == 1

@@ -373,6 +373,7 @@ def test_a_pipeline_is_deployed_run_and_undeployed_on_a_real_server(app: Hayhook
             "name": "qa é",
             "success": True,
             "endpoint": "/qa é/run",
+            "revision": 1,
         }
         assert client.status()["pipelines"] == ["qa é"]
         assert client.status("qa é") == {"status": "Up!", "pipeline": "qa é"}

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 SAID = """\
-deploy: {'name': 'greeter', 'success': True, 'endpoint': '/greeter/run'}
+deploy: {'name': 'greeter', 'success': True, 'endpoint': '/greeter/run', 'revision': 1}
 run: {'result': 'Hello, Ada!'}
 chat: ONE WORD AT A TIME
 undeploy: {'success': True, 'name': 'greeter'}

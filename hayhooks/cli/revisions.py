@@ -1,0 +1,191 @@
+"""Commands that show what is deployed and saved, and bring earlier revisions back."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from hayhooks.cli.command import CommandError, client_command, whole_number
+from hayhooks.cli.output import Output, table
+from hayhooks.cli.usage import Options
+from hayhooks.client import Client
+from hayhooks.client.client import as_bytes
+from hayhooks.deploy.names import check_file_path
+from hayhooks.files import write_files
+
+Files = Mapping[str, bytes]
+
+
+@client_command("""\
+List the deployed pipelines.
+
+Usage:
+  hayhooks pipeline list [options]
+
+Options:
+  -j, --json                            Print the server's JSON as it is
+""")
+def list_pipelines(client: Client, options: Options, output: Output) -> None:
+    pipelines = client.pipelines()
+    if options["--json"]:
+        output.result(pipelines)
+    elif not pipelines:
+        output.warning("no pipelines are deployed.")
+    else:
+        rows = [
+            (item["name"], str(item["revision"] or ""), ", ".join(item["capabilities"]), item["description"])
+            for item in pipelines
+        ]
+        output.result(table([("NAME", "REVISION", "OFFERS", "DESCRIPTION"), *rows]))
+
+
+@client_command("""\
+Show one pipeline: its routes and what else the server knows of it.
+
+Usage:
+  hayhooks pipeline show [options] <name>
+
+Options:
+  -j, --json                            Print the server's JSON as it is
+""")
+def show(client: Client, options: Options, output: Output) -> None:
+    pipeline = client.pipeline(options["<name>"])
+    if options["--json"]:
+        output.result(pipeline)
+        return
+    facts = {key: value for key, value in pipeline.items() if key != "revisions" and value not in (None, "", [])}
+    width = max(map(len, facts))
+    lines = [f"{key:{width}}  {', '.join(value) if isinstance(value, list) else value}" for key, value in facts.items()]
+    output.result("\n".join(lines))
+
+
+@client_command("""\
+List the saved revisions of a pipeline, newest first.
+
+Usage:
+  hayhooks pipeline history [options] <name>
+
+Options:
+  -j, --json                            Print the server's JSON as it is
+""")
+def history(client: Client, options: Options, output: Output) -> None:
+    revisions = client.revisions(options["<name>"])
+    if options["--json"]:
+        output.result(revisions)
+    elif not revisions:
+        output.warning(f"{options['<name>']!r} has no saved revisions.")
+    else:
+        output.result(table([("", "REVISION", "SAVED", "BYTES", "BY", "MESSAGE"), *map(_row, revisions)]))
+
+
+@client_command("""\
+Bring back an earlier revision of a pipeline.
+
+Usage:
+  hayhooks pipeline rollback [options] <name> [<revision>]
+
+<revision> is a number that `hayhooks pipeline history` lists; without it, what was
+served before the current one comes back.
+
+Options:
+""")
+def rollback(client: Client, options: Options, output: Output) -> None:
+    name = options["<name>"]
+    with output.waiting(f"Rolling back {name!r}"):
+        answer = client.rollback(name, _number(options["<revision>"]))
+    output.success(f"Pipeline {name!r} is back at revision {answer['revision']}.")
+    output.not_served(answer)
+
+
+@client_command("""\
+Show what differs between two revisions of a pipeline.
+
+Usage:
+  hayhooks pipeline diff [options] <name> [<from>] [<to>]
+
+Without numbers: what the current revision changed. With one: what has changed since that.
+
+Options:
+""")
+def diff(client: Client, options: Options, output: Output) -> None:
+    name = options["<name>"]
+    first, second = _number(options["<from>"]), _number(options["<to>"])
+    if first is None or second is None:
+        revisions = client.revisions(name)
+        current = next((entry["revision"] for entry in revisions if entry["current"]), None)
+        if current is None:
+            raise CommandError(f"No saved revision of {name!r} is served: give two numbers.")
+        second = current
+        if first is None:
+            first = max((entry["revision"] for entry in revisions if entry["revision"] < current), default=None)
+        if first is None:
+            raise CommandError(f"{name!r} has no revision before {current}.")
+    lines = list(_difference(_files(client, name, first), _files(client, name, second), first, second))
+    output.result("\n".join(lines)) if lines else output.success("No difference.")
+
+
+@client_command("""\
+Write the files of a pipeline into a directory.
+
+Usage:
+  hayhooks pipeline pull [options] <name> <dir>
+
+Options:
+  -r, --revision=<number>               That revision [the current one]
+  -f, --force                           Write into a directory that is not empty
+""")
+def pull(client: Client, options: Options, output: Output) -> None:
+    name, directory = options["<name>"], Path(options["<dir>"])
+    number = _number(options["--revision"])
+    if number is None:
+        number = next((entry["revision"] for entry in client.revisions(name) if entry["current"]), None)
+    if number is None:
+        raise CommandError(
+            f"No saved revision of {name!r} is served; `hayhooks pipeline history` lists those there are."
+        )
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())) and not options["--force"]:
+        raise CommandError(f"{str(directory)!r} is there already: pass --force to write into it.")
+    files = _files(client, name, number)
+    for path in files:
+        # A server may be somebody else's.
+        check_file_path(path)
+    write_files(directory, files)
+    output.success(f"Revision {number} of {name!r}: {len(files)} file{'s' * (len(files) > 1)} in {str(directory)!r}.")
+
+
+def _row(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    saved = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry["created"])) if "created" in entry else ""
+    return (
+        "*" if entry["current"] else "",
+        str(entry["revision"]),
+        saved,
+        str(entry.get("size", "")),
+        entry.get("author") or "",
+        (entry.get("message") or "").partition("\n")[0],
+    )
+
+
+def _number(text: str | None) -> int | None:
+    return None if text is None else whole_number("<revision>", text)
+
+
+def _files(client: Client, name: str, number: int) -> Files:
+    return {path: as_bytes(content) for path, content in client.revision(name, number)["files"].items()}
+
+
+def _difference(before: Files, after: Files, first: int, second: int) -> Iterator[str]:
+    for path in sorted(before.keys() | after.keys()):
+        old, new = before.get(path), after.get(path)
+        if old == new:
+            continue
+        try:
+            lines = (old or b"").decode().splitlines(), (new or b"").decode().splitlines()
+        except UnicodeDecodeError:
+            yield f"Binary file {path} differs"
+            continue
+        old_name = "/dev/null" if old is None else f"{first}/{path}"
+        new_name = "/dev/null" if new is None else f"{second}/{path}"
+        yield from difflib.unified_diff(*lines, old_name, new_name, lineterm="")
