@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -43,6 +43,9 @@ from hayhooks.publisher import Publisher
 from hayhooks.routes import pipeline_routes, system_routes
 from hayhooks.settings import Settings
 from hayhooks.wrapper import BasePipelineWrapper
+
+if TYPE_CHECKING:
+    from hayhooks.watcher import Watcher
 
 # For deploys and the like, which must not wait for pipelines that hold all threads of runs.
 _OWN_THREADS = 32
@@ -94,7 +97,7 @@ class Hayhooks(Starlette):
         self.store = self._make_store(pipelines_dir)
         self.files = FileStore(self._files_directory())
         self._publisher = Publisher(self.pipelines, self.store, self.settings, is_taken=self._is_taken)
-        self._follower: Follower | None = None
+        self._companions: list[Follower | Watcher] = []
         self._start_lock = threading.Lock()
         self._is_started = False
         _extend_path(self.settings.additional_python_path)
@@ -104,6 +107,11 @@ class Hayhooks(Starlette):
             exception_handlers={HTTPException: _answer_error, HayhooksError: _answer_error, Exception: _answer_error},
             lifespan=self.lifespan,
         )
+
+    @property
+    def failures(self) -> Mapping[str, str]:
+        """Why a pipeline of the pipelines directory is not served as it stands there, by name."""
+        return self._publisher.failures
 
     @property
     def deployments(self) -> Mapping[str, Deployment]:
@@ -175,8 +183,9 @@ class Hayhooks(Starlette):
             yield
         finally:
             await self.responses.close()
-            if self._follower is not None:
-                await self.threads.run(self._follower.stop)
+            for companion in self._companions:
+                await self.threads.run(companion.stop)
+            self._companions.clear()
             await self.threads.run(self._publisher.end_all)
             self.threads.close()
             self.runner.threads.close()
@@ -205,11 +214,18 @@ class Hayhooks(Starlette):
             if self._is_started:
                 return
             if self.settings.shared and self.store is not None:
-                self._follower = Follower(self._publisher, self.store)
-                self._follower.start()
+                self._accompany(Follower(self._publisher, self.store))
             else:
                 self._publisher.deploy_found()
+            if self.settings.watch and self.store is not None:
+                from hayhooks.watcher import Watcher  # only development needs it
+
+                self._accompany(Watcher(self._publisher, self.store))
             self._is_started = True
+
+    def _accompany(self, companion: Follower | Watcher) -> None:
+        companion.start()
+        self._companions.append(companion)
 
     def _make_store(self, directory: str | PathLike[str] | None) -> Store | None:
         if directory is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -119,7 +119,7 @@ class Publisher:
         if not (serving := self.store.serving(log_left_out=True)):
             return
         deployed = self._serve_all(serving)
-        log.info("{} of {} pipelines deployed from {}", deployed, len(serving), self.store.directory)
+        log.info("{} of {} pipelines deployed from {}", len(deployed), len(serving), self.store.directory)
 
     def follow(self) -> None:
         """Serve what the store says now, after another process has changed it.
@@ -134,6 +134,23 @@ class Publisher:
             for name in self._served.keys() - serving.keys():
                 self._drop(name)
             self._failures = {name: text for name, text in self._failures.items() if name in serving}
+
+    def refresh(self, names: Collection[str]) -> None:
+        """Build these pipelines again from what stands in the store now, and drop those that are gone.
+
+        A pipeline that fails is reported in `failures`; the version before it serves on.
+        """
+        if self.store is None:
+            return
+        with self._following:
+            serving = self.store.serving()
+            paths = {name: serving[name] for name in names if name in serving}
+            if served := self._serve_all(paths, again=True):
+                log.success("Deployed again: {}", ", ".join(served))
+            for name in self._served.keys() & (set(names) - serving.keys()):
+                self._drop(name)
+            for name in set(names) - serving.keys():
+                self._failures.pop(name, None)
 
     def in_use(self) -> list[Path]:
         """Return the directories of the revisions that requests may still run on."""
@@ -209,18 +226,21 @@ class Publisher:
                 raise PipelinePathError(f"Pipeline name {name!r} is refused: {path} is a route of the server")
         return deployment
 
-    def _serve_all(self, paths: Mapping[str, Path]) -> int:
-        """Serve what stands at these paths, in their order, and return how many could be."""
+    def _serve_all(self, paths: Mapping[str, Path], *, again: bool = False) -> list[str]:
+        """Serve what stands at these paths, in their order, and return the names of those that could be.
+
+        What is served from there already is left alone, unless `again` is true.
+        """
         before = {name: self._served.get(name) for name in paths}
         wanted = {
             name: path
             for name, path in paths.items()
             # The application itself may have deployed something under a name: that stays.
-            if before[name] != path and (before[name] or name not in self.router.deployments)
+            if (again or before[name] != path) and (before[name] or name not in self.router.deployments)
         }
         if wanted:
             _import_haystack()
-        count = 0
+        served = []
         for (name, path), deployment in zip(wanted.items(), self._build_all(wanted), strict=True):
             if deployment is None:
                 continue
@@ -231,8 +251,8 @@ class Publisher:
                     continue
                 self._publish(deployment)
                 self._served[name] = path
-            count += 1
-        return count
+            served.append(name)
+        return served
 
     def _build_all(self, paths: Mapping[str, Path]) -> Iterator[Deployment | None]:
         if self.settings.startup_deploy_strategy is StartupDeployStrategy.SEQUENTIAL or len(paths) < 2:
@@ -248,16 +268,19 @@ class Publisher:
             found = self.store.find(name, path)
             deployment = self._build(name, found.source, found.revision)
         except HayhooksError as exc:
-            log.warning("Pipeline '{}' is left out: {}", name, exc)
+            log.warning("Pipeline '{}' {}: {}", name, self._consequence(name), exc)
             self._failures[name] = error_text(exc)
             return None
         except Exception as exc:
             # One broken pipeline must not keep the others from being served.
-            log.opt(exception=exc).warning("Pipeline '{}' is left out: {}", name, type(exc).__name__)
+            log.opt(exception=exc).warning("Pipeline '{}' {}: {}", name, self._consequence(name), type(exc).__name__)
             self._failures[name] = type(exc).__name__
             return None
         self._failures.pop(name, None)
         return deployment
+
+    def _consequence(self, name: str) -> str:
+        return "serves on in its old version" if name in self.router.deployments else "is left out"
 
     def _drop(self, name: str) -> None:
         """Take out of service what another process has undeployed."""
@@ -266,7 +289,7 @@ class Publisher:
             deployment = self.router.remove(name) if name in self.router.deployments else None
         if deployment is not None:
             self._retire(deployment)
-            log.info("Pipeline '{}' was undeployed", name)
+            log.info("Pipeline '{}' is served no more: its source is gone", name)
 
     def _publish(self, deployment: Deployment) -> Deployment:
         previous = self.router.add(deployment, overwrite=True)

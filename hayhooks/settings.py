@@ -86,6 +86,7 @@ class Settings(BaseModel):
     shared: bool = Field(
         False, description="Other processes serve the same pipelines directory: follow what they deploy there."
     )
+    watch: bool = Field(False, description="Deploy a pipeline again when its files in the pipelines directory change.")
     workers_timeout: float = Field(
         30, gt=0, description="Seconds that a deploy waits for the other processes to serve it too."
     )

@@ -30,7 +30,7 @@ LAYERS = [
     ["deploy"],
     ["http"],
     ["openai"],
-    ["publisher", "follower", "routes", "app"],
+    ["publisher", "follower", "watcher", "routes", "app"],
     ["client", "cli", "compat", "testing", "server", "__main__"],
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -33,6 +33,7 @@ TABLE: dict[str, tuple[str, Any, Any]] = {
     "startup_deploy_workers": ("32", 32, 4),
     "run_threads": ("40", 40, 512),
     "shared": ("true", True, False),
+    "watch": ("true", True, False),
     "workers_timeout": ("0.5", 0.5, 30),
     "revisions_kept": ("1", 1, 10),
     "max_upload_size": ("1000", 1000, 536870912),

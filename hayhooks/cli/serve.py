@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hayhooks.cli.command import CommandError, command, whole_number
 from hayhooks.cli.output import Output
-from hayhooks.cli.usage import Options
+from hayhooks.cli.usage import Options, UsageError
 from hayhooks.errors import HayhooksError
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ Options:
   --root-path=<path>                    Path prefix a proxy strips [env: HAYHOOKS_ROOT_PATH]
   --additional-python-path=<dir>        Directory appended to sys.path [env: HAYHOOKS_ADDITIONAL_PYTHON_PATH]
   -w, --workers=<n>                     Number of server processes [1]
+  --watch                               Deploy a pipeline again when its files change
+                                        [env: HAYHOOKS_WATCH]
   -r, --reload                          Restart when source files change
   --help                                Print this text and exit
 """)
@@ -48,7 +50,10 @@ def run(options: Options, output: Output) -> None:
         pipelines_dir=options["--pipelines-dir"],
         root_path=options["--root-path"],
         additional_python_path=options["--additional-python-path"],
+        watch=options["--watch"] or None,
     )
+    if settings.watch and (workers > 1 or options["--reload"]):
+        raise UsageError("--watch is for one process: leave out --workers and --reload.")
     try:
         if workers > 1 or options["--reload"]:
             _serve_in_processes(settings, workers=workers, reload=options["--reload"])

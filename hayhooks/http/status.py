@@ -39,6 +39,7 @@ def status_routes(app: Hayhooks) -> list[Route]:
                 "pipelines": list(deployments),
                 "deployments": [describe(deployment) for deployment in deployments.values()],
             }
+            | ({"failures": dict(app.failures)} if app.failures else {})
         )
 
     async def status_pipeline(request: Request) -> Response:
