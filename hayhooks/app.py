@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import tempfile
@@ -11,6 +12,7 @@ import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import cached_property
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +34,7 @@ from hayhooks.errors import HayhooksError
 from hayhooks.follower import Follower
 from hayhooks.http.answers import error_answer
 from hayhooks.http.middleware import RequestIdMiddleware
-from hayhooks.http.router import PipelineRouter, route_path
+from hayhooks.http.router import PipelineRouter, allowed_methods, route_path
 from hayhooks.logger import configure
 from hayhooks.openai.errors import is_openai_path, openai_error
 from hayhooks.openai.file_store import FileStore
@@ -45,6 +47,7 @@ from hayhooks.settings import Settings
 from hayhooks.wrapper import BasePipelineWrapper
 
 if TYPE_CHECKING:
+    from hayhooks.openapi.document import ApiDocument
     from hayhooks.watcher import Watcher
 
 # For deploys and the like, which must not wait for pipelines that hold all threads of runs.
@@ -96,7 +99,7 @@ class Hayhooks(Starlette):
         )
         self.store = self._make_store(pipelines_dir)
         self.files = FileStore(self._files_directory())
-        self._publisher = Publisher(self.pipelines, self.store, self.settings, is_taken=self._is_taken)
+        self._publisher = Publisher(self.pipelines, self.store, self.settings, is_taken=self.is_taken)
         self._companions: list[Follower | Watcher] = []
         self._start_lock = threading.Lock()
         self._is_started = False
@@ -175,6 +178,18 @@ class Hayhooks(Starlette):
         """
         return {} if self.store is None else self.store.workers.wait(self.settings.workers_timeout)
 
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI 3.1 document of all routes and pipelines; blocking."""
+        document: dict[str, Any] = json.loads(self.api_document.encode(self.settings.root_path))
+        return document
+
+    @cached_property
+    def api_document(self) -> ApiDocument:
+        """The document as bytes, and what is kept to make the next one."""
+        from hayhooks.openapi.document import ApiDocument  # most servers are never asked for it
+
+        return ApiDocument(self)
+
     @asynccontextmanager
     async def lifespan(self, app: Any = None) -> AsyncIterator[None]:
         """Start, and on leaving end all deployments. A host application may pass it on as its own."""
@@ -244,9 +259,9 @@ class Hayhooks(Starlette):
         weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
         return directory
 
-    def _is_taken(self, path: str) -> bool:
-        """Tell whether a route other than a pipeline's answers `POST` at a path."""
-        scope = {"type": "http", "path": path, "method": "POST", "root_path": "", "headers": []}
+    def is_taken(self, path: str, method: str = "POST") -> bool:
+        """Tell whether a route other than a pipeline's answers a method at a path."""
+        scope = {"type": "http", "path": path, "method": method, "root_path": "", "headers": []}
         others = (route for route in self.routes if route is not self.pipelines)
         return any(route.matches(scope)[0] is Match.FULL for route in others)
 
@@ -311,7 +326,10 @@ _latest_app: deque[weakref.ref[Hayhooks]] = deque(maxlen=1)
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
-    return openai_error(error) if is_openai_path(route_path(request.scope)) else error_answer(error)
+    answer = openai_error(error) if is_openai_path(route_path(request.scope)) else error_answer(error)
+    if answer.status_code == 405 and "allow" in answer.headers:
+        answer.headers["allow"] = ", ".join(allowed_methods(request.app.routes, request.scope))
+    return answer
 
 
 def _with_cors(app: ASGIApp, settings: Settings) -> ASGIApp:

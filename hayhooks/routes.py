@@ -20,6 +20,7 @@ from hayhooks.openai.models import model_routes
 from hayhooks.openai.response_routes import response_routes
 from hayhooks.openai.responses import ResponsesEndpoint
 from hayhooks.openai.routes import both
+from hayhooks.openapi.routes import describing_routes, openapi_route
 
 if TYPE_CHECKING:
     from hayhooks.app import Hayhooks
@@ -36,6 +37,7 @@ def system_routes(app: Hayhooks, *, admin: bool) -> list[BaseRoute]:
     )
     return [
         *status_routes(app),
+        openapi_route(app),
         *both("/chat/completions", chat, methods=["POST"], name="openai_chat_completions"),
         *both("/embeddings", embeddings, methods=["POST"], name="openai_embeddings"),
         *file_routes(files),
@@ -54,3 +56,7 @@ def pipeline_routes(app: Hayhooks, deployment: Deployment) -> Iterable[PipelineR
     yield PipelineRoute("chat_completions", "chat/completions", _POST, chat)
     # The path of the servers before 1.12 (contract 2.9).
     yield PipelineRoute("chat", "chat", _POST, chat)
+    for route in describing_routes(app, deployment):
+        # A pipeline may be called "status": `/status/schema` is that of another one.
+        if not app.is_taken(f"/{deployment.name}/{route.path}", "GET"):
+            yield route

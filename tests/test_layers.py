@@ -30,6 +30,7 @@ LAYERS = [
     ["deploy"],
     ["http"],
     ["openai"],
+    ["openapi"],
     ["publisher", "follower", "watcher", "routes", "app"],
     ["client", "cli", "compat", "testing", "server", "__main__"],
 ]
@@ -88,7 +89,7 @@ def test_module_imports_only_its_own_layer_and_those_above(path: Path) -> None:
 
 
 def test_only_http_openai_and_assembly_know_requests_and_responses() -> None:
-    allowed = {"http", "openai", "app", "routes", "publisher"}
+    allowed = {"http", "openai", "openapi", "app", "routes", "publisher"}
     # Datatypes that user code hands over: headers, uploads, responses and HTTP exceptions.
     datatypes = {"starlette.datastructures", "starlette.responses", "starlette.exceptions"}
 

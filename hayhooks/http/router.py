@@ -112,6 +112,19 @@ class PipelineRouter(BaseRoute):
         self._deployments = MappingProxyType({name: entry.deployment for name, entry in table.items()})
 
 
+def allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> list[str]:
+    """Return all methods that the path of a request is answered for, as `Allow` has to list them (RFC 9110, 15.5.6).
+
+    Starlette names those of the first route only, where a path has one for each method.
+    """
+    methods: set[str] = set()
+    for route in routes:
+        match, child = route.matches(scope)
+        found = child.get("hayhooks.route", route)
+        methods |= set() if match is Match.NONE else set(getattr(found, "methods", None) or ())
+    return sorted(methods)
+
+
 def route_path(scope: Scope) -> str:
     """Return the path below the root path, whether or not the proxy has stripped that."""
     path: str = scope["path"]

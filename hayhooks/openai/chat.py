@@ -55,7 +55,7 @@ class ChatEndpoint(ModelEndpoint):
         """Return the whole body as plain data; `model` may be left out where the path says it."""
         if self.deployment is None:
             return ChatRequest.model_validate_json(text).model_dump()
-        request = _PipelineChatRequest.model_validate_json(text)
+        request = PipelineChatRequest.model_validate_json(text)
         return {**request.model_dump(), "model": request.model or self.deployment.name}
 
     async def _stream(
@@ -74,7 +74,9 @@ class ChatEndpoint(ModelEndpoint):
         )
 
 
-class _PipelineChatRequest(ChatRequest):
+class PipelineChatRequest(ChatRequest):
+    """The body of a chat request where the path names the pipeline."""
+
     model: str = ""
 
 

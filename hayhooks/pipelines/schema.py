@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -44,6 +44,8 @@ class RunSchema:
     """Whether the return annotation is a stream."""
     promises_response: bool
     """Whether the return annotation is a response of Starlette."""
+    returned: Sequence[Any]
+    """The members of the return annotation but for None: types of values, streams, responses."""
     form: Mapping[str, FormField]
     renamed: Mapping[str, str]
     """The parameters whose names no field may have, by the names of their fields."""
@@ -51,6 +53,11 @@ class RunSchema:
     """The first paragraph of the docstring."""
     returns: str
     """What the docstring says of the result."""
+
+    @property
+    def promises_value(self) -> bool:
+        """Whether the return annotation has a value that is sent as JSON; None is one."""
+        return not self.returned or any(not is_stream(member) and not is_response(member) for member in self.returned)
 
     @property
     def takes_files(self) -> bool:
@@ -101,6 +108,7 @@ def make_run_schema(pipeline: str, method: RunMethod) -> RunSchema:
         result=_result_adapter(signature.return_annotation if plain == returned else _union(plain)),
         promises_stream=any(is_stream(member) for member in returned),
         promises_response=any(is_response(member) for member in returned),
+        returned=returned,
         form={
             parameter.name: FormField(
                 form_kind(parameter.name, parameter.annotation),

@@ -78,6 +78,9 @@ def test_name_that_cannot_be_served_or_saved_is_refused(app: Hayhooks, client: T
         pytest.param("POST", "/status", {"GET", "HEAD"}, id="status"),
         pytest.param("GET", "/deploy_files", {"POST"}, id="deploy"),
         pytest.param("DELETE", "/undeploy/p", {"POST"}, id="undeploy"),
+        pytest.param("PUT", "/v1/files", {"GET", "HEAD", "POST"}, id="two-routes"),
+        pytest.param("PUT", "/files/x", {"DELETE", "GET", "HEAD"}, id="two-routes-of-one-file"),
+        pytest.param("POST", "/p/schema", {"GET", "HEAD"}, id="schema"),
     ],
 )
 def test_wrong_method_is_405_and_says_which_is_right(
@@ -90,7 +93,7 @@ def test_wrong_method_is_405_and_says_which_is_right(
     assert set(response.headers["allow"].split(", ")) == allowed
 
 
-@pytest.mark.parametrize("path", ["/", "/p", "/p/", "/p/run/more", "/p/schema", "/nope/run", "/v1", "//p/run"])
+@pytest.mark.parametrize("path", ["/", "/p", "/p/", "/p/run/more", "/p/nothing", "/nope/run", "/v1", "//p/run"])
 def test_unknown_path_is_404(app: Hayhooks, client: TestClient, path: str) -> None:
     app.deploy("p", Named("p"))
     response = client.post(f"http://testserver{path}", json={})

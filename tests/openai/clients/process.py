@@ -19,13 +19,13 @@ _ADDRESS = re.compile(r"running on (http://127\.0\.0\.1:\d+)")
 
 
 @contextmanager
-def hayhooks_process(directory: Path, *, provider_url: str) -> Iterator[str]:
-    """Run the server on a free port over a copy of the pipelines in `directory`, and give its URL.
+def hayhooks_process(directory: Path, *, provider_url: str, pipelines: Path = HERE / "pipelines") -> Iterator[str]:
+    """Run the server on a free port over a copy of `pipelines` in `directory`, and give its URL.
 
     Its generators talk to the OpenAI-compatible server at `provider_url`. It is stopped as an
     operator would stop it, and must then end by itself.
     """
-    shutil.copytree(HERE / "pipelines", directory / "pipelines", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(pipelines, directory / "pipelines", ignore=shutil.ignore_patterns("__pycache__"))
     log = directory / "server.log"
     command = [sys.executable, "-m", "hayhooks", "run", "--host", "127.0.0.1", "--port", "0"]
     with log.open("wb") as errors:
