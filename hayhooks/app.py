@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
@@ -33,7 +32,7 @@ from hayhooks.deploy.store import Store
 from hayhooks.errors import HayhooksError
 from hayhooks.follower import Follower
 from hayhooks.http.answers import error_answer
-from hayhooks.http.middleware import RequestIdMiddleware
+from hayhooks.http.middleware import RequestIdMiddleware, with_cors
 from hayhooks.http.router import PipelineRouter, allowed_methods, route_path
 from hayhooks.logger import configure
 from hayhooks.openai.errors import is_openai_path, openai_error
@@ -221,7 +220,7 @@ class Hayhooks(Starlette):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Put the request id and CORS around everything, also around the answer to an unforeseen error."""
-        stack = _with_cors(super().build_middleware_stack(), self.settings)
+        stack = with_cors(super().build_middleware_stack(), self.settings)
         return RequestIdMiddleware(stack, access_log=self.settings.access_log)
 
     def _start(self) -> None:
@@ -330,21 +329,6 @@ async def _answer_error(request: Request, error: Exception) -> Response:
     if answer.status_code == 405 and "allow" in answer.headers:
         answer.headers["allow"] = ", ".join(allowed_methods(request.app.routes, request.scope))
     return answer
-
-
-def _with_cors(app: ASGIApp, settings: Settings) -> ASGIApp:
-    if not settings.cors_allow_origins and not settings.cors_allow_origin_regex:
-        return app
-    return CORSMiddleware(
-        app,
-        allow_origins=settings.cors_allow_origins,
-        allow_origin_regex=settings.cors_allow_origin_regex,
-        allow_methods=settings.cors_allow_methods,
-        allow_headers=settings.cors_allow_headers,
-        allow_credentials=settings.cors_allow_credentials,
-        expose_headers=settings.cors_expose_headers,
-        max_age=settings.cors_max_age,
-    )
 
 
 def _extend_path(directory: str) -> None:

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.http.deploy import deploy_routes
+from hayhooks.http.pages import page_routes
 from hayhooks.http.revisions import revision_routes, rollback_route
 from hayhooks.http.router import PipelineRoute
 from hayhooks.http.run import RunEndpoint
@@ -38,6 +39,7 @@ def system_routes(app: Hayhooks, *, admin: bool) -> list[BaseRoute]:
     return [
         *status_routes(app),
         openapi_route(app),
+        *page_routes(app),
         *both("/chat/completions", chat, methods=["POST"], name="openai_chat_completions"),
         *both("/embeddings", embeddings, methods=["POST"], name="openai_embeddings"),
         *file_routes(files),

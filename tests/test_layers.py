@@ -28,6 +28,7 @@ LAYERS = [
     ],
     ["pipelines"],
     ["deploy"],
+    ["reference"],
     ["http"],
     ["openai"],
     ["openapi"],

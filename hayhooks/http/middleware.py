@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 import time
 
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.http.streams import BrokenStream
 from hayhooks.logger import log, request_id
+from hayhooks.settings import Settings
 
 
 class RequestIdMiddleware:
@@ -51,6 +53,22 @@ class RequestIdMiddleware:
             if self.access_log:
                 milliseconds = (time.perf_counter() - began) * 1000
                 log.info("{} {} {} {:.1f} ms", scope["method"], _printable(scope["path"]), status, milliseconds)
+
+
+def with_cors(app: ASGIApp, settings: Settings) -> ASGIApp:
+    """Let pages of the origins that the settings name call an application."""
+    if not settings.cors_allow_origins and not settings.cors_allow_origin_regex:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=settings.cors_allow_origins,
+        allow_origin_regex=settings.cors_allow_origin_regex,
+        allow_methods=settings.cors_allow_methods,
+        allow_headers=settings.cors_allow_headers,
+        allow_credentials=settings.cors_allow_credentials,
+        expose_headers=settings.cors_expose_headers,
+        max_age=settings.cors_max_age,
+    )
 
 
 def _revision_header(scope: Scope) -> tuple[tuple[bytes, bytes], ...]:
