@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import sys
@@ -208,6 +209,7 @@ class Hayhooks(Starlette):
     async def startup(self) -> None:
         """Deploy what the pipelines directory holds; only the first call does anything."""
         if not self._is_started:
+            self._publisher.closer.loop = asyncio.get_running_loop()
             await self.threads.run(self._start)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

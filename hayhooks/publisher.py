@@ -16,6 +16,7 @@ from pathlib import Path
 
 from filelock import Timeout
 
+from hayhooks.deploy.closing import Closer
 from hayhooks.deploy.deployer import Deployer
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.deploy.locks import NameLocks
@@ -49,7 +50,8 @@ class Publisher:
         self.store = store
         self.settings = settings
         self._is_taken = is_taken
-        self._deployer = Deployer(show_tracebacks=settings.show_tracebacks)
+        self.closer = Closer(timeout=settings.teardown_timeout)
+        self._deployer = Deployer(self.closer, show_tracebacks=settings.show_tracebacks)
         self._locks = store.locks if store is not None else NameLocks(None)
         self._following = threading.Lock()
         # What is served from the store, by name, and what of it could not be.
@@ -159,9 +161,13 @@ class Publisher:
 
     def end_all(self) -> None:
         """End all deployments."""
-        for name in list(self.router.deployments):
-            self._served.pop(name, None)
-            self._retire(self.router.remove(name))
+        self._served.clear()
+        ending = [self.router.remove(name) for name in list(self.router.deployments)]
+        if not ending:
+            return
+        # Side by side: each may take as long as it is allowed to.
+        with ThreadPoolExecutor(len(ending), "hayhooks-end") as threads:
+            list(threads.map(self._retire, ending))
 
     @contextmanager
     def _alone(self, name: str, *, saves: bool) -> Iterator[None]:

@@ -83,6 +83,9 @@ class Settings(BaseModel):
     )
     startup_deploy_workers: int = Field(4, ge=1, le=32, description="How many are set up side by side.")
     run_threads: int = Field(512, ge=1, description="How many plain run methods may run at the same time.")
+    teardown_timeout: float = Field(
+        30, gt=0, description="Seconds that a pipeline which is not served any more gets to end."
+    )
     shared: bool = Field(
         False, description="Other processes serve the same pipelines directory: follow what they deploy there."
     )

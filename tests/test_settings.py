@@ -32,6 +32,7 @@ TABLE: dict[str, tuple[str, Any, Any]] = {
     "startup_deploy_strategy": ("sequential", StartupDeployStrategy.SEQUENTIAL, StartupDeployStrategy.PARALLEL),
     "startup_deploy_workers": ("32", 32, 4),
     "run_threads": ("40", 40, 512),
+    "teardown_timeout": ("0.5", 0.5, 30),
     "shared": ("true", True, False),
     "watch": ("true", True, False),
     "workers_timeout": ("0.5", 0.5, 30),

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hayhooks.deploy.deployment import TYPES, Deployment, close_wrapper
+from hayhooks.deploy.closing import Closer
+from hayhooks.deploy.deployment import TYPES, Deployment
 from hayhooks.deploy.loader import LoadedModule
 from hayhooks.deploy.revisions import Revision
 from hayhooks.deploy.sources import DirectorySource, Source, WrapperSource, YamlSource
@@ -28,7 +29,8 @@ from hayhooks.wrapper import BasePipelineWrapper
 class Deployer:
     """Builds deployments. Touches no table and no store, so that a failure has nothing to undo."""
 
-    def __init__(self, *, show_tracebacks: bool = False) -> None:
+    def __init__(self, closer: Closer, *, show_tracebacks: bool = False) -> None:
+        self.closer = closer
         self.show_tracebacks = show_tracebacks
 
     def build(self, name: str, source: Source, *, revision: Revision | None = None) -> Deployment:
@@ -78,7 +80,7 @@ class Deployer:
             self._called("Failed to call setup() on pipeline wrapper instance", wrapper.setup)
             deployment = self._described(name, wrapper, **facts)
         except BaseException:
-            close_wrapper(name, wrapper)
+            self.closer.close(name, wrapper)
             raise
         _warm_up(name, wrapper)
         return deployment
@@ -89,7 +91,7 @@ class Deployer:
                 raise PipelineWrapperError(f"deployment_type must be one of {TYPES}, not {wrapper.deployment_type!r}")
             methods = find_run_methods(wrapper)
             schema = make_run_schema(name, methods["run_api"]) if "run_api" in methods else None
-            deployment = Deployment(name, wrapper, methods, schema, **facts)
+            deployment = Deployment(name, wrapper, methods, schema, self.closer, **facts)
             # Users may have made properties of these: they have to fail now, not in each `GET /status`.
             deployment.type, deployment.skips_mcp, wrapper.skip_a2a  # noqa: B018
         except HayhooksError:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hayhooks.deploy.closing import Closer
 from hayhooks.deploy.loader import LoadedModule
 from hayhooks.deploy.revisions import Revision
 from hayhooks.deploy.sources import Labels
-from hayhooks.logger import log
 from hayhooks.pipelines.methods import RunMethod
 from hayhooks.pipelines.run_count import RunCount
 from hayhooks.pipelines.schema import RunSchema
@@ -31,6 +31,7 @@ class Deployment:
     methods: Mapping[str, RunMethod]
     schema: RunSchema | None
     """The models of `run_api`; None when the wrapper has no such method."""
+    closer: Closer
     labels: Labels = Labels()
     revision: Revision | None = None
     private_directory: Path | None = None
@@ -62,7 +63,7 @@ class Deployment:
 
     def abandon(self) -> None:
         """End a deployment that was never published: close it and give back what its modules hid."""
-        close_wrapper(self.name, self.wrapper)
+        self.closer.close(self.name, self.wrapper)
         if self.module is not None:
             self.module.abandon()
         self._remove_files()
@@ -80,7 +81,7 @@ class Deployment:
             self._end(then)
 
     def _end(self, then: Callable[[], None]) -> None:
-        close_wrapper(self.name, self.wrapper)
+        self.closer.close(self.name, self.wrapper)
         if self.module is not None:
             self.module.unload()
         self._remove_files()
@@ -89,15 +90,3 @@ class Deployment:
     def _remove_files(self) -> None:
         if self.private_directory is not None:
             shutil.rmtree(self.private_directory, ignore_errors=True)
-
-
-def close_wrapper(name: str, wrapper: BasePipelineWrapper) -> None:
-    """Call the wrapper's `teardown()`, then close its pipeline. What fails is logged."""
-    for attribute, method in (("", "teardown"), ("pipeline", "close")):
-        try:
-            owner = getattr(wrapper, attribute) if attribute else wrapper
-            close = getattr(owner, method, None)
-            if callable(close):
-                close()
-        except BaseException as exc:
-            log.opt(exception=exc).warning("{}() of pipeline '{}' failed: {}", method, name, type(exc).__name__)

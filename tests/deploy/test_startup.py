@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hayhooks import Hayhooks, Settings
-from hayhooks.logger import log
 from tests.conftest import WritePipeline
 from tests.deploy.disk import DOUBLE, answer, restarted, start, tree, version, write, yaml_version
 
@@ -22,16 +21,6 @@ WRAPPER = "pipeline_wrapper.py"
 def pipelines(tmp_path: Path) -> Path:
     (tmp_path / "pipelines").mkdir()
     return tmp_path / "pipelines"
-
-
-@pytest.fixture
-def log_lines() -> Iterator[list[str]]:
-    lines: list[str] = []
-    sink = log.add(lambda message: lines.append(str(message).splitlines()[0]), format="{level} {message}", level="INFO")
-    log.enable("hayhooks")
-    yield lines
-    log.disable("hayhooks")
-    log.remove(sink)
 
 
 def code(text: str) -> str:
