@@ -12,6 +12,9 @@
     ├── PipelineNotFound               404  no pipeline of that name is deployed
     │   └── ModelNotFound              404  none has the name that a request gives as `model`
     ├── RevisionNotFound               404  the pipeline has no such revision
+    ├── PipelineNotDrawable            404  there is nothing of it to draw
+    ├── DiagramError                   500  a drawing that failed
+    │   └── DiagramTooLarge            422  of more components than can be drawn
     ├── PipelineExists                 409  the name is taken
     ├── NotShared                      409  a deploy that other processes of the server would not have
     ├── RevisionConflict               409  another revision is served than the deploy expected
@@ -129,6 +132,29 @@ class ModelNotFound(PipelineNotFound):
 
     def __init__(self, name: str) -> None:
         HayhooksError.__init__(self, f"Pipeline '{name}' not found or not a pipeline wrapper")
+
+
+class PipelineNotDrawable(HayhooksError):
+    """A pipeline is deployed, but its wrapper holds nothing that can be drawn."""
+
+    status_code = 404
+    code = "not_drawable"
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"Pipeline '{name}' cannot be drawn: {reason}")
+
+
+class DiagramError(HayhooksError):
+    """The drawing of a pipeline failed, or took too long."""
+
+    code = "diagram_failed"
+
+
+class DiagramTooLarge(DiagramError):
+    """A pipeline has more components than can be drawn; it can still be described in the text formats."""
+
+    status_code = 422
+    code = "diagram_too_large"
 
 
 class PipelineExists(HayhooksError):

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.http.deploy import deploy_routes
+from hayhooks.http.draw import draw_routes
 from hayhooks.http.pages import page_routes
 from hayhooks.http.revisions import revision_routes, rollback_route
 from hayhooks.http.router import PipelineRoute
@@ -40,6 +41,7 @@ def system_routes(app: Hayhooks, *, admin: bool) -> list[BaseRoute]:
         *status_routes(app),
         openapi_route(app),
         *page_routes(app),
+        *draw_routes(app),
         *both("/chat/completions", chat, methods=["POST"], name="openai_chat_completions"),
         *both("/embeddings", embeddings, methods=["POST"], name="openai_embeddings"),
         *file_routes(files),

@@ -27,6 +27,7 @@ LAYERS = [
         "wrapper",
     ],
     ["pipelines"],
+    ["diagrams"],
     ["deploy"],
     ["reference"],
     ["http"],

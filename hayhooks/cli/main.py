@@ -38,6 +38,7 @@ Commands:
   pipeline rollback        Bring back an earlier revision
   pipeline diff            Show what differs between two revisions
   pipeline pull            Write the files of a pipeline into a directory
+  pipeline draw            Draw a deployed pipeline
 
 Options:
   --env-file=<path>        Read settings from this file instead of ./.env
@@ -66,6 +67,7 @@ COMMANDS = {
     "pipeline rollback": "hayhooks.cli.revisions:rollback",
     "pipeline diff": "hayhooks.cli.revisions:diff",
     "pipeline pull": "hayhooks.cli.revisions:pull",
+    "pipeline draw": "hayhooks.cli.pipeline:draw",
 }
 
 

@@ -1,4 +1,4 @@
-"""Commands that deploy and undeploy pipelines."""
+"""Commands that deploy, undeploy and draw pipelines."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 
 from hayhooks.cli.command import CommandError, client_command, whole_number
 from hayhooks.cli.output import Output
-from hayhooks.cli.usage import Options
+from hayhooks.cli.usage import Options, UsageError
 from hayhooks.client import Client, ServerRefused
 from hayhooks.client.environment import read_variables
+from hayhooks.diagrams.formats import FORMATS, format_of_file
 from hayhooks.files import read_directory
 
 
@@ -100,6 +101,31 @@ def undeploy(client: Client, options: Options, output: Output) -> None:
         return
     output.success(f"Pipeline {name!r} is undeployed.")
     output.not_served(answer)
+
+
+@client_command("""\
+Draw a deployed pipeline: print it as Mermaid text, or write a file.
+
+Usage:
+  hayhooks pipeline draw [options] <name>
+
+Options:
+  -o, --output=<file>                   Write this file; its ending says as what: .png, .svg,
+                                        .mmd (Mermaid), .dot (Graphviz) or .json
+""")
+def draw(client: Client, options: Options, output: Output) -> None:
+    name, file = options["<name>"], options["--output"]
+    format = "mermaid" if file is None else format_of_file(file)
+    if format is None:
+        endings = ", ".join(suffix for value in FORMATS.values() for suffix in value.suffixes)
+        raise UsageError(f"--output takes a file name that ends in {endings}, not {file!r}.")
+    with output.waiting(f"Drawing {name!r}"):
+        drawn = client.draw(name, format=format)
+    if file is None:
+        output.result(drawn.decode())
+        return
+    Path(file).write_bytes(drawn)
+    output.success(f"Pipeline {name!r} is drawn in {file!r}.")
 
 
 def _find_source(path: str, env_file: str | None) -> Path:

@@ -162,6 +162,11 @@ class Client:
         """Publish a saved revision again: the one that was served before, or that of a number."""
         return self._call("POST", f"/pipelines/{_segment(name)}/rollback", json={"revision": revision})
 
+    def draw(self, name: str, *, format: str = "png") -> bytes:
+        """Return a drawing of a pipeline as the bytes of a file: "png", "svg", "mermaid", "dot" or "json"."""
+        with Answer(self._send("GET", f"/draw/{_segment(name)}", params={"format": format})) as answer:
+            return answer.read()
+
     def run(self, name: str, body: Mapping[str, Any] | None = None, *, files: Iterable[Upload] = ()) -> Any:
         """Run a pipeline and return its result.
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from hayhooks.diagrams.formats import FORMATS
 from hayhooks.http.deploy import DeployFilesRequest, DeployRequest, DeployYamlRequest, UndeployRequest
 from hayhooks.http.revisions import RollbackRequest
 from hayhooks.openai.embeddings import EmbeddingRequest
@@ -24,6 +25,8 @@ TAGS = {
     "pipelines": "Run pipelines",
     "openai": "What OpenAI clients talk to",
 }
+
+_TEXT: JsonSchema = {"type": "string"}
 
 _UPLOAD_FORM: JsonSchema = {
     "type": "object",
@@ -97,6 +100,26 @@ OPERATIONS: dict[str, Operation] = {
         meanings=_NOT_DEPLOYED,
     ),
     "health": Operation("status", "Tell whether the server is alive", {JSON: shapes.Health}),
+    "pipeline_draw": Operation(
+        "status",
+        "Draw a pipeline",
+        {
+            "image/png": UPLOAD,
+            "image/svg+xml": _TEXT,
+            "text/vnd.mermaid": _TEXT,
+            "text/vnd.graphviz": _TEXT,
+            JSON: {"type": "object"},
+        },
+        query={
+            "format": {"type": "string", "enum": list(FORMATS), "description": "The format; else as `Accept` says."}
+        },
+        errors=(404, 406, 422, 500),
+        meanings={
+            404: "No pipeline of that name is deployed, or nothing of it can be drawn",
+            406: "There is no format that `Accept` allows",
+            422: "There is no such format, or the pipeline is too large for it",
+        },
+    ),
     "deploy": Operation(
         "config",
         "Deploy a pipeline from files or from YAML",
