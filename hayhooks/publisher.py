@@ -51,7 +51,9 @@ class Publisher:
         self.settings = settings
         self._is_taken = is_taken
         self.closer = Closer(timeout=settings.teardown_timeout)
-        self._deployer = Deployer(self.closer, show_tracebacks=settings.show_tracebacks)
+        self._deployer = Deployer(
+            self.closer, show_tracebacks=settings.show_tracebacks, yaml_response=settings.yaml_response
+        )
         self._locks = store.locks if store is not None else NameLocks(None)
         self._following = threading.Lock()
         # What is served from the store, by name, and what of it could not be.
@@ -226,7 +228,7 @@ class Publisher:
     def _build(self, name: str, source: Source, revision: Revision | None = None) -> Deployment:
         deployment = self._deployer.build(name, source, revision=revision)
         for route in self.router.routes_of(deployment):
-            path = f"/{name}/{route.path}"
+            path = f"/{name}/{route.path}".rstrip("/")
             if self._is_taken(path):
                 deployment.abandon()
                 raise PipelinePathError(f"Pipeline name {name!r} is refused: {path} is a route of the server")

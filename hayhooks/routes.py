@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.http.deploy import deploy_routes
 from hayhooks.http.draw import draw_routes
+from hayhooks.http.legacy import old_routes
 from hayhooks.http.pages import page_routes
 from hayhooks.http.revisions import revision_routes, rollback_route
 from hayhooks.http.router import PipelineRoute
@@ -58,8 +59,7 @@ def pipeline_routes(app: Hayhooks, deployment: Deployment) -> Iterable[PipelineR
         yield PipelineRoute("run", "run", _POST, RunEndpoint(deployment, deployment.schema, app.runner))
     chat = ChatEndpoint(app.runner, app.pipelines, deployment=deployment)
     yield PipelineRoute("chat_completions", "chat/completions", _POST, chat)
-    # The path of the servers before 1.12 (contract 2.9).
-    yield PipelineRoute("chat", "chat", _POST, chat)
+    yield from old_routes(deployment, app.runner, chat=chat)
     for route in describing_routes(app, deployment):
         # A pipeline may be called "status": `/status/schema` is that of another one.
         if not app.is_taken(f"/{deployment.name}/{route.path}", "GET"):

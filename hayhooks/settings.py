@@ -78,6 +78,9 @@ class Settings(BaseModel):
     streaming_components: str = Field(
         "", description="Components that stream: empty for the last one, `all`, or a comma-separated list."
     )
+    yaml_response: Literal["raw", "declared"] = Field(
+        "raw", description="Whether YAML pipelines answer in Haystack's form or with their declared outputs."
+    )
     startup_deploy_strategy: StartupDeployStrategy = Field(
         StartupDeployStrategy.PARALLEL, description="Whether pipelines are set up side by side at start-up."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 
@@ -43,11 +44,13 @@ class BasePipelineWrapper(ABC):
     pipeline: Any = None
     """The Haystack `Pipeline` or `Agent`, set by `setup()`."""
 
-    skip_mcp: ClassVar[bool] = False
+    skip_mcp: bool = False
     skip_a2a: ClassVar[bool] = False
     a2a_card: ClassVar[dict[str, Any] | None] = None
     deployment_type: ClassVar[str | None] = None
     """Shown by `GET /status`: "agent", "pipeline", "unknown", or None to look at `pipeline`."""
+    examples: Sequence[Mapping[str, Any]] = ()
+    """Bodies of `POST /{pipeline}/run` to show to users; a deploy is refused if one does not fit `run_api`."""
 
     _is_run_api_implemented = _Implemented("run_api")
     _is_run_api_async_implemented = _Implemented("run_api_async")

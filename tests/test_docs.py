@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from hayhooks import BasePipelineWrapper, Hayhooks, Settings, errors
 from hayhooks.cli.main import COMMANDS, USAGE, find_command
+from hayhooks.deploy.sources import YamlSource
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -97,15 +98,23 @@ class Chatting(BasePipelineWrapper):
         return ""
 
 
+# As version 0.1 took it: served by a route of its own.
+OLD_YAML = YamlSource("components: {x: {type: haystack.testing.sample_components.double.Double}}", derives_sockets=True)
+
+
 def served_routes() -> Iterator[str]:
     """Yield method and path of every route, those of a pipeline included."""
     app = Hayhooks()
     for route in app.routes:
         if isinstance(route, Route):
             yield from (f"{method} {route.path}" for method in sorted(route.methods or ()) if method != "HEAD")
-    for pipeline_route in app.pipelines.routes_of(app.deploy("any", Chatting())):
-        methods = sorted(pipeline_route.methods - {"HEAD"})
-        yield from (f"{method} /{{pipeline}}/{pipeline_route.path}" for method in methods)
+    deployed = [app.deploy("any", Chatting()), app.deploy("old", OLD_YAML)]
+    yield from dict.fromkeys(
+        f"{method} /{{pipeline}}/{pipeline_route.path}".rstrip("/")
+        for deployment in deployed
+        for pipeline_route in app.pipelines.routes_of(deployment)
+        for method in sorted(pipeline_route.methods - {"HEAD"})
+    )
 
 
 @pytest.mark.parametrize("variable", SETTINGS)

@@ -29,6 +29,7 @@ TABLE: dict[str, tuple[str, Any, Any]] = {
         ["*.pyc", "*.pyo", "*.pyd", "__pycache__", "*.so", "*.egg", "*.egg-info"],
     ),
     "streaming_components": ("all", "all", ""),
+    "yaml_response": ("declared", "declared", "raw"),
     "startup_deploy_strategy": ("sequential", StartupDeployStrategy.SEQUENTIAL, StartupDeployStrategy.PARALLEL),
     "startup_deploy_workers": ("32", 32, 4),
     "run_threads": ("40", 40, 512),

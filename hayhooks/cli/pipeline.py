@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,8 @@ Options:
   --no-save-file                        Do not keep it
 """)
 def deploy_yaml(client: Client, options: Options, output: Output) -> None:
-    _deploy_yaml_file(client, Path(options["<file>"]), options, output, save=not options["--no-save-file"])
+    save = not options["--no-save-file"]
+    _deploy_yaml_file(client.deploy_yaml, Path(options["<file>"]), options, output, save_file=save)
 
 
 @client_command("""\
@@ -77,7 +79,10 @@ def deploy(client: Client, options: Options, output: Output) -> None:
     if source.is_dir():
         _deploy_directory(client, source, options, output)
     else:
-        _deploy_yaml_file(client, source, options, output, save=not options["--skip-saving-files"])
+        # Version 0.1 took YAML without inputs and outputs by this command.
+        deploy_yaml_of_01 = partial(client.deploy_yaml, derives_sockets=True)
+        save = not options["--skip-saving-files"]
+        _deploy_yaml_file(deploy_yaml_of_01, source, options, output, save_file=save)
 
 
 @client_command("""\
@@ -149,14 +154,16 @@ def _deploy_directory(client: Client, directory: Path, options: Options, output:
     _deploy(client.deploy_files, name, files, options, output, save_files=save)
 
 
-def _deploy_yaml_file(client: Client, file: Path, options: Options, output: Output, *, save: bool) -> None:
+def _deploy_yaml_file(
+    send: Callable[..., dict[str, Any]], file: Path, options: Options, output: Output, *, save_file: bool
+) -> None:
     if not file.is_file():
         raise CommandError(f"There is no file {str(file)!r}.")
     try:
         source_code = file.read_bytes().decode()
     except UnicodeDecodeError:
         raise CommandError(f"The file {str(file)!r} is not UTF-8 text.") from None
-    _deploy(client.deploy_yaml, options["--name"] or file.stem, source_code, options, output, save_file=save)
+    _deploy(send, options["--name"] or file.stem, source_code, options, output, save_file=save_file)
 
 
 def _deploy(

@@ -130,11 +130,15 @@ class Client:
         skip_mcp: bool | None = None,
         if_revision: int | None = None,
         message: str | None = None,
+        derives_sockets: bool = False,
     ) -> dict[str, Any]:
-        """Deploy a pipeline that is described in YAML; the rest as `deploy_files()`."""
+        """Deploy a pipeline that is described in YAML; the rest as `deploy_files()`.
+
+        With `derives_sockets`, one that declares no inputs and outputs gets them from the pipeline.
+        """
         body = {"name": name, "source_code": source_code, "overwrite": overwrite, "save_file": save_file}
         others = _given(description=description, skip_mcp=skip_mcp, if_revision=if_revision, message=message)
-        return self._call("POST", "/deploy-yaml", json=body | others)
+        return self._call("POST", "/deploy" if derives_sockets else "/deploy-yaml", json=body | others)
 
     def undeploy(self, name: str) -> dict[str, Any]:
         """Remove a pipeline from the server."""

@@ -9,7 +9,7 @@ import traceback
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hayhooks.deploy.closing import Closer
 from hayhooks.deploy.deployment import TYPES, Deployment
@@ -20,6 +20,7 @@ from hayhooks.deploy.store import translated
 from hayhooks.errors import HayhooksError, PipelineWrapperError, error_text
 from hayhooks.files import write_files
 from hayhooks.logger import log
+from hayhooks.pipelines.examples import check_examples
 from hayhooks.pipelines.methods import find_run_methods
 from hayhooks.pipelines.schema import make_run_schema
 from hayhooks.pipelines.yaml import YAMLPipelineWrapper
@@ -29,9 +30,16 @@ from hayhooks.wrapper import BasePipelineWrapper
 class Deployer:
     """Builds deployments. Touches no table and no store, so that a failure has nothing to undo."""
 
-    def __init__(self, closer: Closer, *, show_tracebacks: bool = False) -> None:
+    def __init__(
+        self,
+        closer: Closer,
+        *,
+        show_tracebacks: bool = False,
+        yaml_response: Literal["raw", "declared"] = "raw",
+    ) -> None:
         self.closer = closer
         self.show_tracebacks = show_tracebacks
+        self.yaml_response: Literal["raw", "declared"] = yaml_response
 
     def build(self, name: str, source: Source, *, revision: Revision | None = None) -> Deployment:
         """Load, set up and inspect a pipeline; blocking.
@@ -43,7 +51,12 @@ class Deployer:
         if isinstance(source, WrapperSource):
             return self._inspect(name, source.wrapper)
         if isinstance(source, YamlSource):
-            wrapper = YAMLPipelineWrapper.from_yaml(source.text, description=source.labels.description)
+            wrapper = YAMLPipelineWrapper.from_yaml(
+                source.text,
+                description=source.labels.description,
+                response=self.yaml_response,
+                derives_sockets=source.derives_sockets,
+            )
             return self._inspect(name, wrapper, labels=source.labels, revision=revision)
         if isinstance(source, DirectorySource):
             return self._load(name, source.path, labels=source.labels, revision=revision)
@@ -91,6 +104,7 @@ class Deployer:
                 raise PipelineWrapperError(f"deployment_type must be one of {TYPES}, not {wrapper.deployment_type!r}")
             methods = find_run_methods(wrapper)
             schema = make_run_schema(name, methods["run_api"]) if "run_api" in methods else None
+            check_examples(wrapper.examples, schema)
             deployment = Deployment(name, wrapper, methods, schema, self.closer, **facts)
             # Users may have made properties of these: they have to fail now, not in each `GET /status`.
             deployment.type, deployment.skips_mcp, wrapper.skip_a2a  # noqa: B018

@@ -60,6 +60,8 @@ class Facts:
     """Bytes of all files together."""
     labels: Labels = Labels()
     note: Note = NO_NOTE
+    derives_sockets: bool = False
+    """Of a YAML pipeline: as `YamlSource` has it."""
     published: int = 0
     """Grows with each publication of the pipeline: the revision with the largest was published last; 0 for never."""
 
@@ -189,7 +191,8 @@ class Revisions:
         facts = self.facts(revision)
         if facts.kind == "files":
             return DirectorySource(revision.path, facts.labels)
-        return YamlSource(read_yaml(revision.path / f"{revision.name}.yml").text, facts.labels)
+        text = read_yaml(revision.path / f"{revision.name}.yml").text
+        return YamlSource(text, facts.labels, facts.derives_sockets)
 
 
 def _parse(name: str, path: Path) -> Revision | None:
@@ -199,7 +202,9 @@ def _parse(name: str, path: Path) -> Revision | None:
 
 def _facts_of(revision: Revision, source: SavedSource, note: Note) -> Facts:
     size = sum(map(len, content_of(source, revision.name).values()))
-    return Facts("yaml" if isinstance(source, YamlSource) else "files", time.time(), size, source.labels, note)
+    if isinstance(source, YamlSource):
+        return Facts("yaml", time.time(), size, source.labels, note, source.derives_sockets)
+    return Facts("files", time.time(), size, source.labels, note)
 
 
 def _is_leftover(entry: Path) -> bool:

@@ -48,6 +48,8 @@ class YamlSource:
 
     text: str
     labels: Labels = Labels()
+    derives_sockets: bool = False
+    """Whether a YAML without `inputs` and `outputs` gets both from the pipeline, as in version 0.1 (contract 2.9)."""
 
 
 @dataclass(frozen=True)

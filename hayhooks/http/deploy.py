@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -105,6 +106,15 @@ class DeployYamlRequest(BaseModel):
         return bool(self.save_file)
 
 
+class DeployRequestOf01(DeployYamlRequest):
+    """The body of `POST /deploy` with YAML, which needed no `inputs` and `outputs` in version 0.1 (contract 2.9)."""
+
+    @property
+    def source(self) -> YamlSource:
+        """What is to be deployed."""
+        return replace(super().source, derives_sockets=True)
+
+
 class UndeployRequest(BaseModel):
     """The body of `POST /undeploy`."""
 
@@ -117,7 +127,7 @@ _MEMBERS = TypeAdapter(dict[str, Any])
 
 def parse_deploy(body: bytes) -> DeployRequest:
     """Read the body of `POST /deploy`: YAML where there is `source_code`, else files."""
-    model = DeployYamlRequest if "source_code" in _MEMBERS.validate_json(body) else DeployFilesRequest
+    model = DeployRequestOf01 if "source_code" in _MEMBERS.validate_json(body) else DeployFilesRequest
     return model.model_validate_json(body)
 
 

@@ -22,7 +22,7 @@ class PipelineRoute:
 
     name: str
     path: str
-    """What follows `/{pipeline}/`, as `run` or `chat/completions`."""
+    """What follows `/{pipeline}/`, as `run` or `chat/completions`; empty for `/{pipeline}` itself."""
     methods: frozenset[str]
     endpoint: ASGIApp
 
@@ -104,7 +104,7 @@ class PipelineRouter(BaseRoute):
         entry = self._table.get(path_params.get("pipeline", ""))
         for route in entry.routes.values() if entry and path_params.keys() == {"pipeline"} else ():
             if route.name == name:
-                return URLPath(f"/{path_params['pipeline']}/{route.path}", protocol="http")
+                return URLPath(f"/{path_params['pipeline']}/{route.path}".rstrip("/"), protocol="http")
         raise NoMatchFound(name, path_params)
 
     def _publish(self, table: dict[str, _Entry]) -> None:

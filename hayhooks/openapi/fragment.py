@@ -16,10 +16,11 @@ from hayhooks.openapi.answers import EVENT_STREAM, EVENTS, FORM, JSON, RUN_ERROR
 from hayhooks.openapi.json_schema import UPLOAD
 from hayhooks.openapi.keywords import COMPONENTS, DEFINITIONS, JsonSchema, renamed
 from hayhooks.openapi.names import component_name, identities, retitled
-from hayhooks.openapi.runs import ExampleNotFound, RunDescription, find_example
+from hayhooks.openapi.runs import ExampleNotFound, RunDescription, describe_run, find_example
 from hayhooks.pipelines.annotations import FormKind, is_response, is_stream
 from hayhooks.pipelines.schema import RunSchema
 from hayhooks.pipelines.sse import SSEStream
+from hayhooks.pipelines.yaml import YAMLPipelineWrapper
 
 Describe = Callable[[Deployment, RunSchema], RunDescription]
 
@@ -61,6 +62,10 @@ def make_fragment(deployment: Deployment, *, slug: str, describe: Describe) -> F
     if deployment.schema is not None:
         operation, schemas = _run(deployment, deployment.schema, describe(deployment, deployment.schema), slug)
         paths[f"{base}/run"] = {"post": operation}
+    if isinstance(deployment.wrapper, YAMLPipelineWrapper) and deployment.wrapper.component_form is not None:
+        operation, more = _run_components(deployment, deployment.wrapper.component_form.schema, slug)
+        paths[base] = {"post": operation}
+        schemas = more | schemas
     if "run_chat_completion" in deployment.methods:
         paths[f"{base}/chat/completions"] = {"post": _chat(deployment, slug, "chat_completions")}
         paths[f"{base}/chat"] = {"post": {**_chat(deployment, slug, "chat"), "deprecated": True}}
@@ -89,6 +94,22 @@ def _run(
         **_head(deployment, slug, "run"),
         "requestBody": {"content": content, "required": True},
         "responses": {"200": answered(answers), **errors(RUN_ERRORS, meanings=_GONE)},
+    }
+    return operation, schemas
+
+
+def _run_components(
+    deployment: Deployment, schema: RunSchema, slug: str
+) -> tuple[dict[str, Any], dict[str, JsonSchema]]:
+    """Return the operation of version 0.1: inputs and outputs by component."""
+    described = describe_run(deployment.name, schema)
+    schemas = dict(described.shared)
+    request = _added(schemas, f"{deployment.name}ComponentsRequest", described.request)
+    operation = {
+        **_head(deployment, slug, "run_components"),
+        "deprecated": True,
+        "requestBody": {"content": {JSON: {"schema": request}}, "required": True},
+        "responses": {"200": answered({JSON: {"type": "object"}}), **errors(RUN_ERRORS, meanings=_GONE)},
     }
     return operation, schemas
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -165,19 +165,9 @@ def find_example(deployment: Deployment, schema: RunSchema, description: RunDesc
     )
 
 
-def given_examples(deployment: Deployment) -> list[Mapping[str, Any]]:
-    """Return the wrapper's own request bodies."""
-    try:
-        given = getattr(deployment.wrapper, "examples", ())
-        return [dict(body) for body in given if isinstance(body, Mapping)] if isinstance(given, Sequence) else []
-    except (Exception, SystemExit) as exc:
-        log.opt(exception=exc).warning("The examples of pipeline '{}' cannot be read", deployment.name)
-        return []
-
-
 def _candidates(deployment: Deployment, schema: RunSchema, description: RunDescription) -> Iterator[Mapping[str, Any]]:
     """Yield the wrapper's own bodies, then those with all keys, with what has a default, with what is required."""
-    yield from given_examples(deployment)
+    yield from deployment.wrapper.examples
     properties = description.request.get("properties", {})
     required = set(description.request.get("required", ()))
     choices = [set(properties), required | {key for key, found in properties.items() if "default" in found}, required]

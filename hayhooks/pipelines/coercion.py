@@ -6,15 +6,11 @@ for which its input declares no class.
 
 from __future__ import annotations
 
-from base64 import b64decode
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import is_dataclass
 from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel, TypeAdapter
-
 from hayhooks.pipelines.annotations import members
-from hayhooks.pipelines.messages import chat_messages_from_openai
+from hayhooks.pipelines.objects import is_made_of_dict, is_openai_message, make_messages, make_object
 
 
 def coerce_pipeline_inputs(pipeline: Any, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,64 +53,28 @@ def _coerce_list(values: list[Any], types: Sequence[Any], path: str) -> list[Any
     from haystack.dataclasses import ChatMessage
 
     # Messages are converted together: the result of a tool finds its call in an earlier one.
-    if values and all(map(_is_openai_message, values)) and _class_to_make(types, path) is ChatMessage:
+    if values and all(map(is_openai_message, values)) and _class_to_make(types, path) is ChatMessage:
         return _make_messages(values, path)
     return [_coerce(value, types, f"{path}[{index}]") for index, value in enumerate(values)]
 
 
 def _class_to_make(types: Iterable[Any], path: str) -> type | None:
-    classes = list(dict.fromkeys(filter(_is_made_of_dict, types)))
+    classes = list(dict.fromkeys(filter(is_made_of_dict, types)))
     if len(classes) > 1:
         names = " or ".join(class_.__name__ for class_ in classes)
         raise ValueError(f"Input {path!r} can be a {names}, and a dict does not say which: pass an object.")
     return classes[0] if classes else None
 
 
-def _is_made_of_dict(type_: Any) -> bool:
-    if not isinstance(type_, type) or any(base.__module__.startswith("haystack.tools") for base in type_.__mro__):
-        return False
-    return hasattr(type_, "from_dict") or issubclass(type_, BaseModel) or is_dataclass(type_)
-
-
 def _make(class_: Any, value: Mapping[str, Any], path: str) -> Any:
-    from haystack.dataclasses import ByteStream, ChatMessage
-
-    if class_ is ChatMessage and _is_openai_message(value):
-        return _make_messages([value], path)[0]
-    # Haystack's `from_dict` methods may take their argument apart.
-    arguments = dict(value)
-    if class_ is ByteStream and isinstance(value.get("data"), str):
-        arguments["data"] = _decode(value["data"], value.get("mime_type"))
     try:
-        if hasattr(class_, "from_dict"):
-            return class_.from_dict(arguments)
-        return TypeAdapter(class_).validate_python(arguments)
-    except Exception as exc:
-        raise ValueError(f"Input {path!r} is no {class_.__name__}: {exc}") from exc
+        return make_object(class_, value)
+    except ValueError as exc:
+        raise ValueError(f"Input {path!r} is {exc}") from exc
 
 
 def _make_messages(values: Sequence[Any], path: str) -> list[Any]:
     try:
-        messages = chat_messages_from_openai(values)
+        return make_messages(values)
     except ValueError as exc:
-        raise ValueError(f"Input {path!r} is no ChatMessage: {exc}") from exc
-    if len(messages) < len(values):
-        raise ValueError(f"Input {path!r} is no ChatMessage: it needs a known role and content.")
-    return messages
-
-
-def _is_openai_message(value: Any) -> bool:
-    """Tell OpenAI's form from Haystack's, which has `meta` in any case and parts without `type`."""
-    if not isinstance(value, Mapping) or "meta" in value or "_role" in value:
-        return False
-    content = value.get("content")
-    return not isinstance(content, list) or all(isinstance(part, Mapping) and "type" in part for part in content)
-
-
-def _decode(data: str, mime_type: str | None) -> bytes:
-    if mime_type and not mime_type.startswith("text/"):
-        try:
-            return b64decode(data, validate=True)
-        except ValueError:
-            pass
-    return data.encode()
+        raise ValueError(f"Input {path!r} is {exc}") from exc

@@ -53,6 +53,8 @@ class RunSchema:
     """The first paragraph of the docstring."""
     returns: str
     """What the docstring says of the result."""
+    takes_objects: bool = False
+    """Whether the method gets what was validated as it is, and only what the client gave."""
 
     @property
     def promises_value(self) -> bool:
@@ -84,6 +86,9 @@ class RunSchema:
         return self.result.serializer.to_json(validated, by_alias=True, fallback=to_plain)
 
     def _arguments(self, model: BaseModel) -> dict[str, Any]:
+        if self.takes_objects:
+            given = model.model_fields_set
+            return {self.renamed.get(name, name): value for name, value in vars(model).items() if name in given}
         dumped: dict[str, Any] = self.request_model.__pydantic_serializer__.to_python(model, warnings=False)
         for field, parameter in self.renamed.items():
             dumped[parameter] = dumped.pop(field)
@@ -121,6 +126,7 @@ def make_run_schema(pipeline: str, method: RunMethod) -> RunSchema:
         renamed={field: parameter for parameter, field in field_names.items() if field != parameter},
         description=documentation.short_description or "",
         returns=(documentation.returns.description or "") if documentation.returns else "",
+        takes_objects=getattr(method.func, "takes_objects", False),
     )
 
 

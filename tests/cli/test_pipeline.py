@@ -131,8 +131,8 @@ def test_options_become_fields_of_the_request(
 @pytest.mark.parametrize(
     ("present", "path"),
     [
-        (["pipelines/qa.yml", "pipelines/qa.yaml"], "/deploy-yaml"),
-        (["pipelines/qa.yaml", "pipelines/qa/pipeline_wrapper.py"], "/deploy-yaml"),
+        (["pipelines/qa.yml", "pipelines/qa.yaml"], "/deploy"),
+        (["pipelines/qa.yaml", "pipelines/qa/pipeline_wrapper.py"], "/deploy"),
         (["pipelines/qa/pipeline_wrapper.py"], "/deploy_files"),
         (["qa/pipeline_wrapper.py", "pipelines/qa.yml"], "/deploy_files"),
     ],
@@ -153,6 +153,43 @@ def test_the_pipelines_directory_is_a_setting(tmp_path: Path, hayhooks: Callable
     write_wrapper(tmp_path / "elsewhere" / "qa")
     with scripted_server() as server:
         assert hayhooks("pipeline", "deploy", "qa", "--url", server.url).code == 0
+
+
+def test_yaml_without_inputs_is_deployed_as_in_version_01(
+    server: str, tmp_path: Path, hayhooks: Callable[..., Done]
+) -> None:
+    (tmp_path / "old.yml").write_text(YAML.partition("inputs:")[0])
+
+    assert hayhooks("pipeline", "deploy", "old.yml", "--url", server).code == 0
+
+    done = hayhooks("pipeline", "run", "old", "-p", "name=Ada", "--url", server)
+    assert json.loads(done.out) == {"prompt": {"prompt": "Hello Ada"}}
+    refused = hayhooks("pipeline", "deploy-yaml", "old.yml", "-n", "other", "--url", server)
+    assert refused == Done(
+        1, "", "Error: YAML pipeline must declare at least one of 'inputs' or 'outputs'. (HTTP 422)\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["deploy", "deploy-yaml"])
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            YAML.replace("name: prompt.name", "name: prompt.nmae"),
+            "The input 'name' points to 'prompt.nmae', which the pipeline does not have; did you mean 'prompt.name'?",
+        ),
+        ("a: [1\nb: 2", "The YAML cannot be read at line 2, column 2: expected ',' or ']', but got ':'"),
+    ],
+    ids=["input", "syntax"],
+)
+def test_what_is_wrong_in_a_yaml_is_told_in_the_words_of_the_server(
+    server: str, tmp_path: Path, hayhooks: Callable[..., Done], command: str, text: str, sentence: str
+) -> None:
+    (tmp_path / "wrong.yml").write_text(text)
+
+    done = hayhooks("pipeline", command, "wrong.yml", "--url", server)
+
+    assert done == Done(1, "", f"Error: {sentence} (HTTP 422)\n")
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,12 @@ Call = Callable[[Client], Any]
             },
             id="deploy-yaml",
         ),
+        pytest.param(
+            lambda c: c.deploy_yaml("qa", "components: {}", derives_sockets=True),
+            "POST /deploy",
+            {"name": "qa", "source_code": "components: {}", "overwrite": False, "save_file": True},
+            id="deploy-yaml-of-version-0.1",
+        ),
         pytest.param(lambda c: c.undeploy("%2F"), "POST /undeploy/%252F", None, id="undeploy"),
         pytest.param(lambda c: c.run("qa"), "POST /qa/run", {}, id="run-without-inputs"),
         pytest.param(lambda c: c.run("q a", {"n": [1]}), "POST /q%20a/run", {"n": [1]}, id="run"),

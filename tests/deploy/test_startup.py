@@ -52,7 +52,9 @@ def test_directories_and_yaml_files_are_deployed_in_order_of_their_names(pipelin
         pytest.param(
             "bad/pipeline_wrapper.py", code("x").replace("pass", "exit()"), "Pipeline 'bad' is left", id="exit"
         ),
-        pytest.param("bad.yml", "components: {}\ninputs: {a: b.c}", "Pipeline 'bad' is left out: The input", id="yaml"),
+        pytest.param(
+            "bad.yml", "components: {}\ninputs: {a: b.c}", "Pipeline 'bad' is left out: The YAML is", id="yaml"
+        ),
         pytest.param("bad.yml", "a: [1", "Pipeline 'bad' is left out: The YAML cannot be read", id="yaml-syntax"),
         pytest.param("a\nb/pipeline_wrapper.py", code("x"), "Pipeline 'a\nb' is left out".split("\n")[0], id="name"),
         pytest.param(

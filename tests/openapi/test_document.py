@@ -378,17 +378,6 @@ def test_example_of_the_users_that_cannot_be_written_harms_nobody(
     assert {"/p/run", "/echo/run"} <= set(document()["paths"])
 
 
-def test_examples_that_raise_are_passed_over(app: Hayhooks, client: TestClient) -> None:
-    class Failing(Chatting):
-        @property
-        def examples(self) -> Any:
-            raise SystemExit
-
-    app.deploy("p", Failing())
-
-    assert client.get("/p/example").json() == {"question": "text", "top_k": 3}
-
-
 @pytest.mark.parametrize(("method", "status"), [("GET", 200), ("HEAD", 200), ("POST", 405)])
 @pytest.mark.parametrize("path", ["/openapi.json", "/p/schema", "/p/example"])
 def test_what_is_described_is_read_only(

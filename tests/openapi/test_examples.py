@@ -121,15 +121,11 @@ def test_example_has_the_defaults_but_for_null(client: TestClient, deploy: Deplo
     ("given", "expected"),
     [
         pytest.param([{"question": "Who?"}], {"question": "Who?"}, id="list"),
-        pytest.param(
-            ({"question": 5}, {"question": "Who?", "top_k": 1}), {"question": "Who?", "top_k": 1}, id="second"
-        ),
-        pytest.param([{"question": 5}], {"question": "text", "top_k": 5}, id="wrong"),
-        pytest.param(["text", None, 5], {"question": "text", "top_k": 5}, id="no-bodies"),
-        pytest.param(5, {"question": "text", "top_k": 5}, id="no-list"),
+        pytest.param(({"question": "Who?", "top_k": 1}, {"question": "b"}), {"question": "Who?", "top_k": 1}, id="two"),
+        pytest.param((), {"question": "text", "top_k": 5}, id="none"),
     ],
 )
-def test_examples_of_the_wrapper_come_first_if_they_are_right(
+def test_examples_of_the_wrapper_come_first(
     app: Hayhooks, client: TestClient, deploy: Deploy, given: Any, expected: Any
 ) -> None:
     deploy(optional, examples=given)

@@ -229,19 +229,19 @@ def test_a_failing_run_is_told_without_its_text() -> None:
         pytest.param(
             "components:\n  x: {type: haystack.nothing.Nothing, init_parameters: {}}\ninputs: {a: x.a}",
             PipelineYamlError,
-            "The YAML is no Haystack pipeline: ",
+            "The component 'x' has the type 'haystack.nothing.Nothing', which does not exist",
             id="unknown-component",
         ),
         pytest.param(
             "components:\n  x: {type: os.path.Nothing, init_parameters: {}}\ninputs: {a: x.a}",
             PipelineYamlError,
-            "The YAML is no Haystack pipeline: ",
+            "The component 'x' needs the module 'os.path', which Haystack may not load from YAML",
             id="module-that-is-not-allowed",
         ),
         pytest.param(
             "components: 5\ninputs: {a: x.a}",
             PipelineYamlError,
-            "The YAML is no Haystack pipeline: ",
+            "'components' must be a mapping, not 5",
             id="no-components",
         ),
         *(
@@ -262,7 +262,7 @@ def test_a_failing_run_is_told_without_its_text() -> None:
         pytest.param(
             declared(CHAIN, inputs="{value: double.value}"),
             InvalidYamlIOError,
-            "The input 'value' points to 'double.value', which the pipeline does not have",
+            "The input 'value' points to 'double.value', which a connection feeds already",
             id="connected-input",
         ),
         pytest.param(
