@@ -16,9 +16,10 @@ def draw_examples() -> dict[str, str]:
     """Return the drawings of the examples that have a pipeline, as SVG by their names."""
     hooks = Hayhooks()
     drawn = {}
-    for wrapper in sorted(ROOT.glob("examples/*/pipeline_wrapper.py")):
-        name = wrapper.parent.name
-        deployment = hooks.deploy(name, wrapper.parent)
+    folders = [wrapper.parent for wrapper in ROOT.glob("examples/*/pipeline_wrapper.py")]
+    for source in sorted([*folders, *ROOT.glob("examples/yaml_pipelines/*.yml")]):
+        name = source.stem
+        deployment = hooks.deploy(name, source)
         if deployment.wrapper.pipeline is not None:
             graph = read_graph(name, deployment.wrapper)
             drawn[name] = Drawings().draw(graph, "svg").decode()
