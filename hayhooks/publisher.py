@@ -6,8 +6,6 @@ nothing that is in use was touched.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +20,7 @@ from hayhooks.deploy.deployment import Deployment
 from hayhooks.deploy.locks import NameLocks
 from hayhooks.deploy.names import check_name
 from hayhooks.deploy.revisions import Note, Revision
+from hayhooks.deploy.selftest import self_test
 from hayhooks.deploy.sources import DirectorySource, Source, WrapperSource, read_files
 from hayhooks.deploy.store import Store, translated
 from hayhooks.errors import (
@@ -37,6 +36,7 @@ from hayhooks.errors import (
 )
 from hayhooks.http.router import PipelineRouter
 from hayhooks.logger import log
+from hayhooks.pipelines.haystack import import_components
 from hayhooks.settings import Settings, StartupDeployStrategy
 
 
@@ -78,7 +78,7 @@ class Publisher:
             raise PipelineFilesError(f"Pipeline '{name}' cannot be saved: {reason}")
         with self._alone(name, saves=save):
             self._check(name, overwrite=overwrite, if_revision=if_revision)
-            deployment = self._build_saved(name, source, note) if save else self._build(name, source)
+            deployment = self._build_saved(name, source, note) if save else self._build_tested(name, source)
             self._publish(deployment)
         log.success("Pipeline '{}' is deployed", name)
         return deployment
@@ -209,7 +209,7 @@ class Publisher:
         source = read_files(given.path, ignored) if isinstance(given, DirectorySource) else given
         revision = self.store.stage(name, source, note)
         try:
-            deployment = self._build(name, source, revision)
+            deployment = self._build_tested(name, source, revision)
             self._save(deployment, revision)
         except BaseException:
             self.store.discard(revision)
@@ -224,6 +224,15 @@ class Publisher:
             deployment.abandon()
             raise
         self._served[deployment.name] = revision.path
+
+    def _build_tested(self, name: str, source: Source, revision: Revision | None = None) -> Deployment:
+        deployment = self._build(name, source, revision)
+        try:
+            self_test(deployment)
+        except BaseException:
+            deployment.abandon()
+            raise
+        return deployment
 
     def _build(self, name: str, source: Source, revision: Revision | None = None) -> Deployment:
         deployment = self._deployer.build(name, source, revision=revision)
@@ -247,7 +256,7 @@ class Publisher:
             if (again or before[name] != path) and (before[name] or name not in self.router.deployments)
         }
         if wanted:
-            _import_haystack()
+            import_components()
         served = []
         for (name, path), deployment in zip(wanted.items(), self._build_all(wanted), strict=True):
             if deployment is None:
@@ -326,17 +335,3 @@ class Publisher:
             pass
         except OSError as exc:
             log.warning("Old revisions of '{}' cannot be removed: {}", deployment.name, exc)
-
-
-def _import_haystack() -> None:
-    """Import Haystack's packages before any thread pool.
-
-    They replace themselves by lazy importers while they are imported; two threads that do
-    that at once can meet one half loaded.
-    """
-    import haystack.components
-    import haystack.dataclasses
-    import haystack.tools
-
-    for package in pkgutil.iter_modules(haystack.components.__path__, "haystack.components."):
-        importlib.import_module(package.name)

@@ -86,6 +86,9 @@ class Settings(BaseModel):
     )
     startup_deploy_workers: int = Field(4, ge=1, le=32, description="How many are set up side by side.")
     run_threads: int = Field(512, ge=1, description="How many plain run methods may run at the same time.")
+    trial_timeout: float = Field(
+        60, gt=0, description="Seconds that a pipeline gets to be ready when it is only tried."
+    )
     teardown_timeout: float = Field(
         30, gt=0, description="Seconds that a pipeline which is not served any more gets to end."
     )

@@ -29,12 +29,12 @@ LAYERS = [
     ["pipelines"],
     ["diagrams"],
     ["deploy"],
-    ["reference"],
+    ["reference", "trial"],
     ["http"],
     ["openai"],
     ["openapi"],
     ["publisher", "follower", "watcher", "routes", "app"],
-    ["client", "cli", "compat", "testing", "server", "__main__"],
+    ["client", "cli", "compat", "testing", "server", "trial_process", "__main__"],
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 

@@ -33,6 +33,7 @@ TABLE: dict[str, tuple[str, Any, Any]] = {
     "startup_deploy_strategy": ("sequential", StartupDeployStrategy.SEQUENTIAL, StartupDeployStrategy.PARALLEL),
     "startup_deploy_workers": ("32", 32, 4),
     "run_threads": ("40", 40, 512),
+    "trial_timeout": ("0.5", 0.5, 60),
     "teardown_timeout": ("0.5", 0.5, 30),
     "shared": ("true", True, False),
     "watch": ("true", True, False),

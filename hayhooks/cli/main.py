@@ -30,6 +30,7 @@ Commands:
   pipeline deploy-files    Deploy a directory holding pipeline_wrapper.py
   pipeline deploy-yaml     Deploy a Haystack YAML definition
   pipeline deploy          Deploy either kind (directory or .yml/.yaml file)
+  pipeline check           Try a pipeline without deploying it
   pipeline undeploy        Remove a deployed pipeline
   pipeline run             Run a deployed pipeline and print its result
   pipeline list            List the deployed pipelines
@@ -59,6 +60,7 @@ COMMANDS = {
     "pipeline deploy-files": "hayhooks.cli.pipeline:deploy_files",
     "pipeline deploy-yaml": "hayhooks.cli.pipeline:deploy_yaml",
     "pipeline deploy": "hayhooks.cli.pipeline:deploy",
+    "pipeline check": "hayhooks.cli.check:check",
     "pipeline undeploy": "hayhooks.cli.pipeline:undeploy",
     "pipeline run": "hayhooks.cli.run_pipeline:run_pipeline",
     "pipeline list": "hayhooks.cli.revisions:list_pipelines",

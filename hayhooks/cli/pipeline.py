@@ -75,7 +75,7 @@ Options:
   --skip-mcp                            Do not offer it as an MCP tool
 """)
 def deploy(client: Client, options: Options, output: Output) -> None:
-    source = _find_source(options["<path>"], options["--env-file"])
+    source = find_source(options["<path>"], options["--env-file"])
     if source.is_dir():
         _deploy_directory(client, source, options, output)
     else:
@@ -133,7 +133,8 @@ def draw(client: Client, options: Options, output: Output) -> None:
     output.success(f"Pipeline {name!r} is drawn in {file!r}.")
 
 
-def _find_source(path: str, env_file: str | None) -> Path:
+def find_source(path: str, env_file: str | None) -> Path:
+    """Return what a path or a bare name stands for. Raises `CommandError`."""
     folder = Path(read_variables(env_file).get("HAYHOOKS_PIPELINES_DIR", "pipelines"))
     for candidate in (Path(path), folder / f"{path}.yml", folder / f"{path}.yaml", folder / path):
         if candidate.exists():
@@ -143,12 +144,23 @@ def _find_source(path: str, env_file: str | None) -> Path:
     )
 
 
+def read_source(path: Path) -> dict[str, bytes] | str:
+    """Return the files of a directory, or the text of a YAML file. Raises `CommandError`."""
+    if path.is_dir():
+        files = read_directory(path)
+        if "pipeline_wrapper.py" not in files:
+            raise CommandError(f"The directory {str(path)!r} holds no pipeline_wrapper.py.")
+        return files
+    try:
+        return path.read_bytes().decode()
+    except UnicodeDecodeError:
+        raise CommandError(f"The file {str(path)!r} is not UTF-8 text.") from None
+
+
 def _deploy_directory(client: Client, directory: Path, options: Options, output: Output) -> None:
     if not directory.is_dir():
         raise CommandError(f"There is no directory {str(directory)!r}.")
-    files = read_directory(directory)
-    if "pipeline_wrapper.py" not in files:
-        raise CommandError(f"The directory {str(directory)!r} holds no pipeline_wrapper.py.")
+    files = read_source(directory)
     name = options["--name"] or directory.resolve().name
     save = not options["--skip-saving-files"]
     _deploy(client.deploy_files, name, files, options, output, save_files=save)
@@ -159,11 +171,7 @@ def _deploy_yaml_file(
 ) -> None:
     if not file.is_file():
         raise CommandError(f"There is no file {str(file)!r}.")
-    try:
-        source_code = file.read_bytes().decode()
-    except UnicodeDecodeError:
-        raise CommandError(f"The file {str(file)!r} is not UTF-8 text.") from None
-    _deploy(send, options["--name"] or file.stem, source_code, options, output, save_file=save_file)
+    _deploy(send, options["--name"] or file.stem, read_source(file), options, output, save_file=save_file)
 
 
 def _deploy(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, TypeAdapter
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -15,9 +15,10 @@ from starlette.routing import Route
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.deploy.names import check_file_path, check_name
 from hayhooks.deploy.sources import WRAPPER_FILE, FilesSource, Labels, YamlSource
-from hayhooks.errors import InvalidRequest
+from hayhooks.errors import InvalidRequest, PipelineExists
 from hayhooks.http.answers import JSONAnswer
 from hayhooks.http.bodies import parse_body, read_body
+from hayhooks.trial.run import Report, try_pipeline
 
 if TYPE_CHECKING:
     from hayhooks.app import Hayhooks
@@ -123,6 +124,7 @@ class UndeployRequest(BaseModel):
 
 DeployRequest = DeployFilesRequest | DeployYamlRequest
 _MEMBERS = TypeAdapter(dict[str, Any])
+_FLAG = TypeAdapter(bool)
 
 
 def parse_deploy(body: bytes) -> DeployRequest:
@@ -136,6 +138,8 @@ def deploy_routes(app: Hayhooks) -> list[Route]:
 
     async def deploy(request: Request, parse: Any) -> Response:
         asked: DeployRequest = parse_body(await json_body(request), parse)
+        if _is_dry_run(request):
+            return JSONAnswer(await app.threads.run(partial(_try, app, asked)))
         save = asked.is_saved and app.store is not None
         work = partial(
             app.deploy,
@@ -171,6 +175,24 @@ def deploy_routes(app: Hayhooks) -> list[Route]:
         Route("/undeploy", undeploy, methods=["POST"], name="undeploy"),
         Route("/undeploy/{pipeline_name}", undeploy, methods=["POST"], name="pipeline_undeploy"),
     ]
+
+
+def _is_dry_run(request: Request) -> bool:
+    """Tell whether a deploy is only to be tried. Raises `InvalidRequest`: a slip of the pen must not deploy."""
+    try:
+        return _FLAG.validate_strings(request.query_params.get("dry_run", "false"))
+    except ValidationError:
+        item = {"type": "bool_parsing", "loc": ["query", "dry_run"], "msg": "Input should be true or false"}
+        raise InvalidRequest([item]) from None
+
+
+def _try(app: Hayhooks, asked: DeployRequest) -> Report:
+    report = try_pipeline(asked.name, asked.source, app.settings)
+    if asked.name in app.deployments and not asked.overwrite:
+        taken = {"severity": "error", "message": str(PipelineExists(asked.name)), "hint": "Deploy with `overwrite`."}
+        report["problems"].insert(0, {"file": None, "line": None, **taken})
+        report["ok"] = False
+    return report
 
 
 async def deploy_answer(app: Hayhooks, deployment: Deployment) -> Response:

@@ -85,6 +85,7 @@ _DEPLOY_MEANINGS = {
     422: "The request does not fit, or the pipeline cannot be deployed",
     500: "The files cannot be saved",
 }
+_DRY_RUN = {"dry_run": {"type": "boolean", "description": "Only try it, in a process of its own, and report."}}
 _DEPLOY_ERRORS = (400, 409, 422, 500)
 _MODEL_ERRORS = tuple(sorted({*RUN_ERRORS, 501}))
 
@@ -123,7 +124,8 @@ OPERATIONS: dict[str, Operation] = {
     "deploy": Operation(
         "config",
         "Deploy a pipeline from files or from YAML",
-        {JSON: shapes.DeployResponse},
+        {JSON: shapes.DeployResponse | shapes.TrialReport},
+        query=_DRY_RUN,
         body=DeployRequest,
         errors=_DEPLOY_ERRORS,
         meanings=_DEPLOY_MEANINGS,
@@ -131,7 +133,8 @@ OPERATIONS: dict[str, Operation] = {
     "pipeline_deploy": Operation(
         "config",
         "Deploy a pipeline from files (`pipeline_wrapper.py` and other files)",
-        {JSON: shapes.DeployResponse},
+        {JSON: shapes.DeployResponse | shapes.TrialReport},
+        query=_DRY_RUN,
         body=DeployFilesRequest,
         errors=_DEPLOY_ERRORS,
         meanings=_DEPLOY_MEANINGS,
@@ -139,7 +142,8 @@ OPERATIONS: dict[str, Operation] = {
     "yaml_pipeline_deploy": Operation(
         "config",
         "Deploy a pipeline from a YAML definition",
-        {JSON: shapes.DeployResponse},
+        {JSON: shapes.DeployResponse | shapes.TrialReport},
+        query=_DRY_RUN,
         body=DeployYamlRequest,
         errors=_DEPLOY_ERRORS,
         meanings=_DEPLOY_MEANINGS,
