@@ -91,7 +91,9 @@ class Hayhooks(Starlette):
             show_tracebacks=self.settings.show_tracebacks,
             streaming_components=self.settings.streaming_components,
         )
-        self.pipelines = PipelineRouter(lambda deployment: pipeline_routes(self, deployment))
+        self.pipelines = PipelineRouter(
+            lambda deployment: pipeline_routes(self, deployment), aliases=self.settings.model_aliases
+        )
         self.responses = ResponseStore(
             limit=self.settings.responses_kept,
             size=self.settings.responses_size,

@@ -42,12 +42,25 @@ def _split(value: object) -> object:
     return [item.strip() for item in value.split(",") if item.strip()]
 
 
+def _pairs(value: object) -> object:
+    """Read a mapping from JSON or from comma-separated `name=value`."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("{"):
+        return json.loads(value)
+    pairs = [item.partition("=") for item in value.split(",") if item.strip()]
+    if not all(name.strip() and text.strip() for name, _, text in pairs):
+        raise ValueError("must be pairs like gpt-4o=rag, with commas between them")
+    return {name.strip(): text.strip() for name, _, text in pairs}
+
+
 Level = Annotated[
     Literal["TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"],
     BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value),
 ]
 Pattern = Annotated[str, AfterValidator(lambda value: re.compile(value).pattern)]
 Names = Annotated[list[str], BeforeValidator(_split)]
+Aliases = Annotated[dict[str, str], BeforeValidator(_pairs)]
 Prefix = Annotated[str, AfterValidator(lambda value: f"/{value.strip('/')}".rstrip("/"))]
 
 
@@ -101,6 +114,9 @@ class Settings(BaseModel):
     )
     revisions_kept: int = Field(10, ge=1, description="How many saved revisions of a pipeline are kept.")
     max_upload_size: int = Field(512 * 1024 * 1024, gt=0, description="The largest upload to `/v1/files`, in bytes.")
+    model_aliases: Aliases = Field(
+        {}, description="Other names of models, as `gpt-4o=rag,gpt-4o-mini=rag`; `/v1/models` lists them too."
+    )
     responses_kept: int = Field(1000, ge=0, description="How many responses of `/v1/responses` are kept in memory.")
     responses_size: int = Field(
         256 * 1024 * 1024, ge=0, description="How many bytes the requests of the kept responses may have together."

@@ -13,7 +13,7 @@ from typing import Any
 
 from hayhooks.app import Hayhooks
 from hayhooks.deploy.deployment import Deployment
-from hayhooks.deploy.sources import FilesSource, YamlSource
+from hayhooks.deploy.sources import FilesSource, Labels, YamlSource
 from hayhooks.errors import HayhooksError
 from hayhooks.openapi.runs import ExampleNotFound, find_example
 from hayhooks.pipelines.components import find_all_streaming_components, is_agent, streams_on_loop
@@ -52,9 +52,10 @@ def try_pipeline(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _source(body: Mapping[str, Any]) -> FilesSource | YamlSource:
+    labels = Labels(params=body["params"])
     if "source_code" in body:
-        return YamlSource(body["source_code"], derives_sockets=body["derives_sockets"])
-    return FilesSource({path: base64.b64decode(content) for path, content in body["files"].items()})
+        return YamlSource(body["source_code"], labels, derives_sockets=body["derives_sockets"])
+    return FilesSource({path: base64.b64decode(content) for path, content in body["files"].items()}, labels)
 
 
 def _described(app: Hayhooks, deployment: Deployment) -> dict[str, Any]:

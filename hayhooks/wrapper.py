@@ -49,6 +49,8 @@ class BasePipelineWrapper(ABC):
     a2a_card: ClassVar[dict[str, Any] | None] = None
     deployment_type: ClassVar[str | None] = None
     """Shown by `GET /status`: "agent", "pipeline", "unknown", or None to look at `pipeline`."""
+    params: Any = None
+    """The preset that it was deployed with: an instance of the class's model `Params`, else a dict, or None."""
     examples: Sequence[Mapping[str, Any]] = ()
     """Bodies of `POST /{pipeline}/run` to show to users; a deploy is refused if one does not fit `run_api`."""
 

@@ -40,6 +40,7 @@ TABLE: dict[str, tuple[str, Any, Any]] = {
     "workers_timeout": ("0.5", 0.5, 30),
     "revisions_kept": ("1", 1, 10),
     "max_upload_size": ("1000", 1000, 536870912),
+    "model_aliases": ("gpt-4o=rag, b=c", {"gpt-4o": "rag", "b": "c"}, {}),
     "responses_kept": ("0", 0, 1000),
     "responses_size": ("1000", 1000, 268435456),
     "responses_lifetime": ("0.5", 0.5, 86400),

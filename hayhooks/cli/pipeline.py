@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -20,12 +21,15 @@ from hayhooks.files import read_directory
 Deploy a directory holding pipeline_wrapper.py.
 
 Usage:
-  hayhooks pipeline deploy-files [options] <dir>
+  hayhooks pipeline deploy-files [--set=<key=value>]... [options] <dir>
 
 Options:
   -n, --name=<name>                     Pipeline name [the directory's name]
   -o, --overwrite                       Replace a pipeline of the same name
   -s, --skip-saving-files               Do not keep the files on the server
+  --params=<file>                       A preset for the wrapper: a YAML or JSON file
+  --set=<key=value>                     One value of the preset (may be repeated); a value that
+                                        reads as JSON is JSON
   -m, --message=<text>                  Why; kept with the saved revision
   --if-revision=<number>                Replace only this saved revision; 0 for none
   --description=<text>                  Human-readable description
@@ -63,12 +67,15 @@ Deploy a directory or a YAML file.
 is looked for in the pipelines directory (HAYHOOKS_PIPELINES_DIR, ./pipelines).
 
 Usage:
-  hayhooks pipeline deploy [options] <path>
+  hayhooks pipeline deploy [--set=<key=value>]... [options] <path>
 
 Options:
   -n, --name=<name>                     Pipeline name [directory name or file stem]
   -o, --overwrite                       Replace a pipeline of the same name
   -s, --skip-saving-files               Do not keep the source on the server
+  --params=<file>                       A preset for the wrapper: a YAML or JSON file
+  --set=<key=value>                     One value of the preset (may be repeated); a value that
+                                        reads as JSON is JSON
   -m, --message=<text>                  Why; kept with the saved revision
   --if-revision=<number>                Replace only this saved revision; 0 for none
   --description=<text>                  Human-readable description
@@ -76,6 +83,8 @@ Options:
 """)
 def deploy(client: Client, options: Options, output: Output) -> None:
     source = find_source(options["<path>"], options["--env-file"])
+    if not source.is_dir() and (options["--params"] or options["--set"]):
+        raise UsageError("--params and --set are for wrappers: a YAML pipeline takes none.")
     if source.is_dir():
         _deploy_directory(client, source, options, output)
     else:
@@ -157,13 +166,38 @@ def read_source(path: Path) -> dict[str, bytes] | str:
         raise CommandError(f"The file {str(path)!r} is not UTF-8 text.") from None
 
 
+def read_params(file: str | None, settings: list[str]) -> dict[str, Any] | None:
+    """Return a preset: what a file holds, and the key=value pairs, which win. Raises `CommandError` or `UsageError`."""
+    params: Any = {}
+    if file is not None:
+        # Takes 20 ms, which most commands need not pay.
+        import yaml
+
+        try:
+            params = yaml.safe_load(Path(file).read_bytes()) or {}
+        except (OSError, yaml.YAMLError, UnicodeDecodeError) as exc:
+            raise CommandError(f"The parameters in {file!r} cannot be read: {exc}") from exc
+        if not isinstance(params, dict):
+            raise CommandError(f"The parameters in {file!r} must be a mapping, not a {type(params).__name__}.")
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals or not key:
+            raise UsageError(f"--set takes key=value, not {setting!r}.")
+        try:
+            params[key] = json.loads(text)
+        except ValueError:
+            params[key] = text
+    return params or None
+
+
 def _deploy_directory(client: Client, directory: Path, options: Options, output: Output) -> None:
     if not directory.is_dir():
         raise CommandError(f"There is no directory {str(directory)!r}.")
     files = read_source(directory)
     name = options["--name"] or directory.resolve().name
     save = not options["--skip-saving-files"]
-    _deploy(client.deploy_files, name, files, options, output, save_files=save)
+    params = read_params(options["--params"], options["--set"])
+    _deploy(client.deploy_files, name, files, options, output, save_files=save, params=params)
 
 
 def _deploy_yaml_file(
@@ -175,7 +209,7 @@ def _deploy_yaml_file(
 
 
 def _deploy(
-    send: Callable[..., dict[str, Any]], name: str, source: object, options: Options, output: Output, **saving: bool
+    send: Callable[..., dict[str, Any]], name: str, source: object, options: Options, output: Output, **others: Any
 ) -> None:
     expected = None if options["--if-revision"] is None else whole_number("--if-revision", options["--if-revision"], 0)
     try:
@@ -188,7 +222,7 @@ def _deploy(
                 skip_mcp=options["--skip-mcp"] or None,
                 message=options["--message"],
                 if_revision=expected,
-                **saving,
+                **others,
             )
     except ServerRefused as exc:
         if exc.status_code == 409 and expected is None and not options["--overwrite"]:

@@ -92,6 +92,6 @@ def _serve_in_processes(settings: Settings, *, workers: int, reload: bool) -> No
 
 def _as_variable(value: object) -> str:
     """Write the value of a setting so that `Settings.load` reads the same; None as not set."""
-    if isinstance(value, list):
+    if isinstance(value, list | dict):
         return json.dumps(value)
     return "" if value is None else str(value)

@@ -104,11 +104,13 @@ class Client:
         skip_mcp: bool | None = None,
         if_revision: int | None = None,
         message: str | None = None,
+        params: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Deploy a wrapper: relative paths and contents, of which one is `pipeline_wrapper.py`.
 
         `hayhooks.files.read_directory` reads them from a directory. `if_revision` is the saved
-        revision to replace, 0 for none; `message` is kept with the new one.
+        revision to replace, 0 for none; `message` is kept with the new one. `params` are what the wrapper finds as
+        `self.params`.
         """
         body = {
             "name": name,
@@ -116,7 +118,9 @@ class Client:
             "overwrite": overwrite,
             "save_files": save_files,
         }
-        others = _given(description=description, skip_mcp=skip_mcp, if_revision=if_revision, message=message)
+        others = _given(
+            description=description, skip_mcp=skip_mcp, if_revision=if_revision, message=message, params=params
+        )
         return self._call("POST", "/deploy_files", json=body | others)
 
     def deploy_yaml(

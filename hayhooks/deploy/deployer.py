@@ -14,10 +14,11 @@ from typing import Any, Literal
 from hayhooks.deploy.closing import Closer
 from hayhooks.deploy.deployment import TYPES, Deployment
 from hayhooks.deploy.loader import LoadedModule
+from hayhooks.deploy.presets import give_params
 from hayhooks.deploy.revisions import Revision
-from hayhooks.deploy.sources import DirectorySource, Source, WrapperSource, YamlSource
+from hayhooks.deploy.sources import DirectorySource, Labels, Source, WrapperSource, YamlSource
 from hayhooks.deploy.store import translated
-from hayhooks.errors import HayhooksError, PipelineWrapperError, error_text
+from hayhooks.errors import HayhooksError, PipelineWrapperError, PipelineYamlError, error_text
 from hayhooks.files import write_files
 from hayhooks.logger import log
 from hayhooks.pipelines.examples import check_examples
@@ -51,6 +52,8 @@ class Deployer:
         if isinstance(source, WrapperSource):
             return self._inspect(name, source.wrapper)
         if isinstance(source, YamlSource):
+            if source.labels.params:
+                raise PipelineYamlError("A YAML pipeline takes no 'params': they are for wrappers")
             wrapper = YAMLPipelineWrapper.from_yaml(
                 source.text,
                 description=source.labels.description,
@@ -74,14 +77,15 @@ class Deployer:
         weakref.finalize(deployment, shutil.rmtree, private, ignore_errors=True)
         return deployment
 
-    def _load(self, name: str, directory: Path, **facts: Any) -> Deployment:
+    def _load(self, name: str, directory: Path, *, labels: Labels, **facts: Any) -> Deployment:
         module = LoadedModule(name, directory)
         wrapper_class = module.load(show_tracebacks=self.show_tracebacks)
         try:
             wrapper = self._called("Failed to create pipeline wrapper instance", wrapper_class)
             if not isinstance(wrapper, wrapper_class):
                 raise PipelineWrapperError(f"PipelineWrapper() gives a {type(wrapper).__name__}, no wrapper")
-            return self._inspect(name, wrapper, module=module, **facts)
+            give_params(wrapper, labels.params)
+            return self._inspect(name, wrapper, module=module, labels=labels, **facts)
         except BaseException:
             module.abandon()
             raise

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from hayhooks.deploy.names import check_file_path
 from hayhooks.errors import PipelineFilesError, PipelineModuleLoadError, PipelinePathError
@@ -23,6 +25,8 @@ class Labels:
 
     description: str | None = None
     skip_mcp: bool | None = None
+    params: Mapping[str, Any] | None = None
+    """The preset: what the wrapper finds as `self.params`."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,10 @@ SavedSource = FilesSource | YamlSource
 
 def digest(source: SavedSource) -> str:
     """Return 12 hexadecimal digits that are the same for the same content and labels."""
-    summary = hashlib.sha256(repr(source.labels).encode())
+    labels = source.labels
+    summary = hashlib.sha256(f"Labels(description={labels.description!r}, skip_mcp={labels.skip_mcp!r})".encode())
+    if labels.params:
+        summary.update(json.dumps(labels.params, sort_keys=True).encode())
     for path, content in sorted(content_of(source, "pipeline").items()):
         summary.update(f"{len(path.encode())}:{path}:{len(content)}:".encode())
         summary.update(content)

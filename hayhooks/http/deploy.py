@@ -54,6 +54,7 @@ Files = Annotated[dict[str, str | EncodedFile], AfterValidator(_checked_files)]
 
 
 IfRevision = Annotated[int | None, Field(ge=0, description="Replace only this saved revision; 0 for none.")]
+Params = Annotated[dict[str, Any] | None, Field(description="The preset: what the wrapper finds as `self.params`.")]
 Message = Annotated[str | None, Field(max_length=10_000, description="Why, kept with the saved revision.")]
 
 
@@ -64,6 +65,7 @@ class DeployFilesRequest(BaseModel):
     files: Files = Field(description="Files by relative path, as text or as {'base64': …}.")
     overwrite: bool = Field(False, description="Replace a pipeline of the same name.")
     if_revision: IfRevision = None
+    params: Params = None
     message: Message = None
     save_files: bool = Field(True, description="Keep the files, so that the pipeline survives a restart.")
     description: str | None = None
@@ -76,7 +78,7 @@ class DeployFilesRequest(BaseModel):
             path: content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content.base64
             for path, content in self.files.items()
         }
-        return FilesSource(files, Labels(self.description, self.skip_mcp))
+        return FilesSource(files, Labels(self.description, self.skip_mcp, self.params))
 
     @property
     def is_saved(self) -> bool:
@@ -91,6 +93,7 @@ class DeployYamlRequest(BaseModel):
     source_code: str = Field(description="A Haystack pipeline in YAML, with `inputs` and `outputs`.")
     overwrite: bool = False
     if_revision: IfRevision = None
+    params: Params = None
     message: Message = None
     description: str | None = None
     skip_mcp: bool | None = None
@@ -99,7 +102,7 @@ class DeployYamlRequest(BaseModel):
     @property
     def source(self) -> YamlSource:
         """What is to be deployed."""
-        return YamlSource(self.source_code, Labels(self.description, self.skip_mcp))
+        return YamlSource(self.source_code, Labels(self.description, self.skip_mcp, self.params))
 
     @property
     def is_saved(self) -> bool:

@@ -121,6 +121,7 @@ class Catalogue:
             "created": facts.time,
             "size": facts.size,
             "description": facts.labels.description,
+            "params": facts.labels.params,
             "author": facts.note.author,
             "message": facts.note.message,
         }

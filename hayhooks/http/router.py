@@ -42,7 +42,11 @@ class PipelineRouter(BaseRoute):
     began with.
     """
 
-    def __init__(self, make_routes: Callable[[Deployment], Iterable[PipelineRoute]]) -> None:
+    def __init__(
+        self, make_routes: Callable[[Deployment], Iterable[PipelineRoute]], *, aliases: Mapping[str, str]
+    ) -> None:
+        self.aliases = aliases
+        """Other names of pipelines, for `find()` alone."""
         self._make_routes = make_routes
         self._lock = threading.Lock()
         self._table: Mapping[str, _Entry] = MappingProxyType({})
@@ -52,6 +56,10 @@ class PipelineRouter(BaseRoute):
     def deployments(self) -> Mapping[str, Deployment]:
         """The current deployments by name, in the order of their first deploy. Never changes: look again."""
         return self._deployments
+
+    def find(self, model: str) -> Deployment | None:
+        """Return the deployment of a name, or of what the name is an alias of."""
+        return self._deployments.get(model) or self._deployments.get(self.aliases.get(model, ""))
 
     def routes_of(self, deployment: Deployment) -> list[PipelineRoute]:
         """Return the routes that a deployment gets, published or not."""

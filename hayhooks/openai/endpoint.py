@@ -35,7 +35,7 @@ class ModelEndpoint(ABC):
 
     def find(self, name: str, scope: Scope) -> Deployment:
         """Return the deployment for a model, and note it in the scope. Raises `ModelNotFound`."""
-        deployment = self.deployment or self.pipelines.deployments.get(name)
+        deployment = self.deployment or self.pipelines.find(name)
         if deployment is None:
             raise ModelNotFound(name)
         scope["hayhooks.deployment"] = deployment

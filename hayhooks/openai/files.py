@@ -82,11 +82,12 @@ class FilesEndpoint:
         """Return the pipeline that is named, else the only one that takes uploads; None to keep the file here."""
         deployments = self.pipelines.deployments
         if model:
-            if model not in deployments:
+            named = self.pipelines.find(model)
+            if named is None:
                 raise ModelNotFound(model)
-            if "run_file_upload" not in deployments[model].methods:
+            if "run_file_upload" not in named.methods:
                 raise MethodNotImplemented("Files endpoint not implemented for this model")
-            return deployments[model]
+            return named
         takers = [deployment for deployment in deployments.values() if "run_file_upload" in deployment.methods]
         return takers[0] if len(takers) == 1 else None
 

@@ -48,21 +48,25 @@ class ModelsResponse(BaseModel):
 def model_routes(app: Hayhooks) -> list[Route]:
     """Return the routes that list and describe the pipelines as models."""
 
+    find = app.pipelines.find
+
     async def list_models(request: Request) -> Response:
         capability = request.query_params.get("capability")
         if capability is not None and capability not in CAPABILITIES.values():
             known = ", ".join(CAPABILITIES.values())
             raise InvalidParameter("capability", f"'capability' must be one of {known}, not {capability!r}")
-        models = [_model(deployment) for deployment in app.deployments.values()]
+        named = {**app.deployments, **{alias: found for alias in app.pipelines.aliases if (found := find(alias))}}
+        models = [_model(name, deployment) for name, deployment in named.items()]
         return JSONAnswer(
             {"data": [model for model in models if capability in (None, *model["capabilities"])], "object": "list"}
         )
 
     async def retrieve_model(request: Request) -> Response:
         name = request.path_params["model"]
-        if name not in app.deployments:
+        deployment = find(name)
+        if deployment is None:
             raise ModelNotFound(name)
-        return JSONAnswer(_model(app.deployments[name]))
+        return JSONAnswer(_model(name, deployment))
 
     return [
         *both("/models", list_models, methods=["GET"], name="openai_models"),
@@ -70,8 +74,8 @@ def model_routes(app: Hayhooks) -> list[Route]:
     ]
 
 
-def _model(deployment: Deployment) -> dict[str, Any]:
-    """Return a pipeline as a model; `capabilities` is ours, and says which endpoints it answers."""
-    model = ModelObject(id=deployment.name, name=deployment.name, created=int(deployment.created))
+def _model(name: str, deployment: Deployment) -> dict[str, Any]:
+    """Return a pipeline as a model, under its name or an alias; `capabilities` is ours: the endpoints it answers."""
+    model = ModelObject(id=name, name=name, created=int(deployment.created))
     capabilities = [word for method, word in CAPABILITIES.items() if method in deployment.methods]
     return {**model.model_dump(), "capabilities": capabilities}

@@ -152,6 +152,7 @@ class SavedRevision(BaseModel):
     created: float | None = Field(None, description="When it was saved, in seconds since the epoch.")
     size: int | None = Field(None, description="Bytes of all its files.")
     description: str | None = None
+    params: dict[str, Any] | None = Field(None, description="The preset.")
     author: str | None = None
     message: str | None = None
 

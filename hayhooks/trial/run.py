@@ -51,7 +51,7 @@ def try_pipeline(name: str, source: FilesSource | YamlSource, settings: Settings
 
 
 def _encoded(name: str, source: FilesSource | YamlSource, settings: Settings) -> bytes:
-    body: dict[str, Any] = {"name": name, "settings": settings.model_dump(mode="json")}
+    body: dict[str, Any] = {"name": name, "settings": settings.model_dump(mode="json"), "params": source.labels.params}
     if isinstance(source, YamlSource):
         body |= {"source_code": source.text, "derives_sockets": source.derives_sockets}
     else:
