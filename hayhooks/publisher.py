@@ -226,11 +226,16 @@ class Publisher:
         self._served[deployment.name] = revision.path
 
     def _build_tested(self, name: str, source: Source, revision: Revision | None = None) -> Deployment:
-        deployment = self._build(name, source, revision)
+        """Build a pipeline and let it test itself; what is wrong with it is in the log too, with its traceback."""
         try:
-            self_test(deployment)
-        except BaseException:
-            deployment.abandon()
+            deployment = self._build(name, source, revision)
+            try:
+                self_test(deployment)
+            except BaseException:
+                deployment.abandon()
+                raise
+        except HayhooksError as exc:
+            log.opt(exception=exc.__cause__).warning("Pipeline '{}' cannot be deployed: {}", name, exc)
             raise
         return deployment
 

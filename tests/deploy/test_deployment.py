@@ -275,3 +275,13 @@ def test_a_pipeline_that_was_set_up_but_is_refused_is_torn_down() -> None:
 
     assert [happened.partition(" ")[0] for happened in wrapper.happened] == ["setup", "teardown"]
     assert wrapper.given.closed == 1
+
+
+def test_what_is_wrong_with_a_deploy_is_in_the_log_too(app: Hayhooks, log_lines: list[str]) -> None:
+    with pytest.raises(PipelineWrapperError):
+        app.deploy(
+            "qa", {"pipeline_wrapper.py": wrapper_source("def setup(self): 1 / 0\ndef run_api(self) -> int: return 1")}
+        )
+
+    reason = "Failed to call setup() on pipeline wrapper instance: division by zero"
+    assert log_lines == [f"WARNING Pipeline 'qa' cannot be deployed: {reason}"]

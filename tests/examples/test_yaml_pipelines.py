@@ -22,7 +22,7 @@ def url(serve: Callable[..., str], pipelines: Path, examples: Path, environment:
         done = subprocess.run(
             [*command, "--url", address], env=environment(), capture_output=True, text=True, timeout=60
         )
-        assert (done.returncode, done.stderr) == (0, f"Pipeline '{name}' is deployed.\n")
+        assert (done.returncode, done.stderr) == (0, f"Pipeline '{name}' is deployed, revision 1.\n")
     return address
 
 
