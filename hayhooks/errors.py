@@ -6,6 +6,7 @@
     ├── UnreadableBody                 400  a body that is not even text
     ├── InvalidParameter               400  a parameter of OpenAI's API with a value that cannot be used
     │   ├── UnsupportedParameter       400  one that no pipeline can honour
+    │   ├── InvalidMessage             400  a message or an input item that is none
     │   └── PreviousResponseNotFound   400  the response to go on from is not kept
     ├── ResponseNotFound               404  no response of that id is kept
     ├── UploadNotFound                 404  no uploaded file of that id is kept
@@ -86,6 +87,10 @@ class UnsupportedParameter(InvalidParameter):
     """A parameter of OpenAI's API that no pipeline can honour."""
 
     code = "unsupported_parameter"
+
+
+class InvalidMessage(InvalidParameter, ValueError):
+    """A message of a chat, or an input item of a response, that cannot be read as one."""
 
 
 class PreviousResponseNotFound(InvalidParameter):

@@ -34,7 +34,7 @@ _POST = frozenset({"POST"})
 def system_routes(app: Hayhooks, *, admin: bool) -> list[BaseRoute]:
     """Return the routes of the server; those that change what is served only with `admin`."""
     chat = ChatEndpoint(app.runner, app.pipelines)
-    embeddings = EmbeddingsEndpoint(app.runner, app.pipelines)
+    embeddings = EmbeddingsEndpoint(app.runner, app.pipelines, threads=app.threads)
     files = FilesEndpoint(
         app.runner, app.pipelines, app.files, threads=app.threads, largest=app.settings.max_upload_size
     )

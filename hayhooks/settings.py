@@ -119,7 +119,7 @@ class Settings(BaseModel):
     )
     responses_kept: int = Field(1000, ge=0, description="How many responses of `/v1/responses` are kept in memory.")
     responses_size: int = Field(
-        256 * 1024 * 1024, ge=0, description="How many bytes the requests of the kept responses may have together."
+        256 * 1024 * 1024, ge=0, description="How many bytes the conversations of the kept responses may have together."
     )
     responses_lifetime: float = Field(86400, gt=0, description="Seconds that a response is kept.")
     access_log: bool = Field(True, description="Write one line per request.")

@@ -107,7 +107,7 @@ def served_routes() -> Iterator[str]:
     app = Hayhooks()
     for route in app.routes:
         if isinstance(route, Route):
-            yield from (f"{method} {route.path}" for method in sorted(route.methods or ()) if method != "HEAD")
+            yield from (f"{method} {route.path_format}" for method in sorted(route.methods or ()) if method != "HEAD")
     deployed = [app.deploy("any", Chatting()), app.deploy("old", OLD_YAML)]
     yield from dict.fromkeys(
         f"{method} /{{pipeline}}/{pipeline_route.path}".rstrip("/")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
@@ -11,6 +13,14 @@ from starlette.responses import Response
 from starlette.types import Send
 
 from hayhooks.errors import HayhooksError, InvalidRequest
+from hayhooks.logger import log
+
+# They have no body; a server that sends one all the same confuses the next answer on the connection.
+_BODYLESS = (204, 205, 304)
+
+# RFC 9110, sections 5.1 and 5.5.
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 class JSONAnswer(Response):
@@ -28,7 +38,8 @@ def dump_json(content: Any) -> bytes:
         return to_json(content, inf_nan_mode="null", bytes_mode="utf8", fallback=str)
     except PydanticSerializationError:
         # Half a UTF-16 pair in a text of the user's: escaped it is JSON all the same.
-        return json.dumps(content, default=str).encode()
+        plain = json.loads(json.dumps(content, default=str), parse_constant=lambda name: None)
+        return json.dumps(plain).encode()
 
 
 async def send_json(send: Send, body: bytes) -> None:
@@ -38,16 +49,46 @@ async def send_json(send: Send, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def error_answer(error: Exception, /, **members: Any) -> JSONAnswer:
+def error_answer(error: Exception, /, **members: Any) -> Response:
     """Return `{"detail": …}`, and other members, with the status and the headers of the error."""
     status = error.status_code if isinstance(error, HayhooksError | HTTPException) else 500
-    return JSONAnswer({"detail": error_detail(error), **members}, status, getattr(error, "headers", None))
+    headers = _sendable_headers(getattr(error, "headers", None))
+    if status in _BODYLESS:
+        return Response(None, status, headers)
+    return JSONAnswer({"detail": error_detail(error), **members}, status, headers)
 
 
 def error_detail(error: Exception) -> Any:
     """Return what a client may know of an error: nothing of one that nobody foresaw."""
     if isinstance(error, HTTPException):
-        return error.detail
+        return _plain_detail(error.detail)
     if isinstance(error, InvalidRequest):
         return error.items
     return str(error) if isinstance(error, HayhooksError) else "Internal Server Error"
+
+
+def _plain_detail(detail: Any) -> Any:
+    """Return the detail that a wrapper chose, which may be anything, as plain JSON data."""
+    if isinstance(detail, str):
+        return detail
+    try:
+        return json.loads(dump_json(detail))
+    except BaseException as exc:
+        log.warning("The detail of an HTTPException cannot be written as JSON: {}", type(exc).__name__)
+        return f"An error without a readable detail ({type(detail).__name__})"
+
+
+def _sendable_headers(headers: Any) -> dict[str, str]:
+    """Return the headers that a wrapper chose, but for those that HTTP cannot carry or that belong to the body."""
+    sendable = {}
+    for name, value in headers.items() if isinstance(headers, Mapping) else ():
+        text = str(value) if isinstance(value, int) else value
+        if not (_matches(_HEADER_NAME, name) and _matches(_HEADER_VALUE, text)):
+            log.warning("The header {!r} of an HTTPException cannot be sent", name)
+        elif name.lower() not in ("content-length", "transfer-encoding"):
+            sendable[name] = text
+    return sendable
+
+
+def _matches(pattern: re.Pattern[str], value: Any) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None

@@ -17,6 +17,12 @@ T = TypeVar("T")
 LONGEST_ECHO = 1000
 """How many characters of a wrong input an error repeats."""
 
+MOST_SHOWN = 50
+"""How many mistakes an error tells one by one."""
+
+# pydantic describes all mistakes or none: for these it takes two milliseconds, in which nobody else is served.
+_MOST_DESCRIBED = 1000
+
 
 async def read_body(receive: Receive) -> bytes:
     """Return the whole body. Raises `ClientDisconnect`."""
@@ -37,15 +43,25 @@ def parse_body(body: bytes, parse: Callable[[bytes], T]) -> T:
     try:
         return parse(body)
     except ValidationError as exc:
-        errors = exc.errors(include_url=False)
-        if errors[0]["type"] == "json_invalid" and not errors[0]["loc"]:
-            raise _invalid_json(body) from None
-        raise invalid_request(exc) from None
+        raise (_invalid_json(body) if _is_no_json(exc) else invalid_request(exc)) from None
 
 
 def invalid_request(error: ValidationError) -> InvalidRequest:
-    """Return pydantic's findings as items of `detail`."""
-    return InvalidRequest([_item(dict(found)) for found in error.errors(include_url=False)])
+    """Return pydantic's findings as items of `detail`; of very many, the first ones and how many there are."""
+    count = error.error_count()
+    found = error.errors(include_url=False)[:MOST_SHOWN] if count <= _MOST_DESCRIBED else []
+    items = [_item(dict(mistake)) for mistake in found]
+    if count > len(items):
+        more = f"{count - len(items)} more mistakes" if items else f"{count} mistakes, too many to be told one by one"
+        items.append({"type": "too_many_errors", "loc": ["body"], "msg": more})
+    return InvalidRequest(items)
+
+
+def _is_no_json(error: ValidationError) -> bool:
+    if error.error_count() > 1:
+        return False
+    (found,) = error.errors(include_url=False)
+    return found["type"] == "json_invalid" and not found["loc"]
 
 
 def _item(found: dict[str, Any]) -> dict[str, Any]:

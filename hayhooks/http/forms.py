@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData, Headers, UploadFile
 
+from hayhooks.errors import UnreadableBody
 from hayhooks.pipelines.annotations import FormKind
 from hayhooks.pipelines.schema import FormField
+
+_CHARSET = re.compile(r";\s*charset[*\d]*\s*=\s*\"?(?P<name>[^\s\";]*)", re.IGNORECASE)
+# A form is in UTF-8 (RFC 7578, section 5.1.2); what some clients say instead is a part of it or reads the same bytes.
+_CHARSETS = ("", "utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin-1", "latin1", "windows-1252")
+
+
+def check_charset(headers: Headers) -> None:
+    """Refuse a form in another charset: not all that Python can decode is text. Raises `UnreadableBody`."""
+    found = _CHARSET.search(headers.get("content-type", ""))
+    if found and found["name"].lower() not in _CHARSETS:
+        raise UnreadableBody(f"A form must be in UTF-8, not in {found['name']!r}")
 
 
 def form_arguments(form: FormData, fields: Mapping[str, FormField]) -> dict[str, Any]:

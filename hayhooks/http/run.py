@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator
 from typing import Any
 
 from pydantic import ValidationError
 from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.http.answers import send_json
 from hayhooks.http.bodies import invalid_request, parse_body, read_body
-from hayhooks.http.forms import form_arguments
-from hayhooks.http.streams import send_plain_events, send_text
+from hayhooks.http.forms import check_charset, form_arguments
+from hayhooks.http.guard import Guard
+from hayhooks.http.streams import send_plain_events, send_response, send_text
 from hayhooks.pipelines.runner import Runner, RunStream
 from hayhooks.pipelines.schema import RunSchema
 
@@ -29,11 +29,13 @@ class RunEndpoint:
         self.deployment = deployment
         self.schema = schema
         self.runner = runner
+        self.guard = Guard(runner)
         self.method = deployment.methods["run_api"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         if self.schema.takes_files and headers.get("content-type", "").lower().startswith(_FORMS):
+            check_charset(headers)
             # The uploads are closed, and their temporary files removed, when the run has ended.
             async with Request(scope, receive).form() as form:
                 try:
@@ -57,26 +59,12 @@ class RunEndpoint:
         result = await self.runner.run(self.deployment.runs, self.method, arguments)
         if isinstance(result, RunStream):
             send_stream = send_plain_events if result.is_sse else send_text
-            await send_stream(result, scope, receive, send)
+            await send_stream(result, guard=self.guard, scope=scope, receive=receive, send=send)
         elif isinstance(result, Response):
-            if isinstance(result, StreamingResponse):
-                result.body_iterator = self._guarded(result.body_iterator)
-            await result(scope, receive, send)
+            await send_response(result, guard=self.guard, scope=scope, receive=receive, send=send)
         elif self.schema.promises_stream and isinstance(result, str):
             await PlainTextResponse(result)(scope, receive, send)
         else:
-            await send_json(send, b'{"result":' + self._dump(result) + b"}")
-
-    async def _guarded(self, body: AsyncIterable[Any]) -> AsyncIterator[Any]:
-        """Yield the body of a wrapper's own response; what fails in it must not end the server."""
-        try:
-            async for chunk in body:
-                yield chunk
-        except BaseException as exc:
-            raise self.runner.translate(exc) from exc
-
-    def _dump(self, result: Any) -> bytes:
-        try:
-            return self.schema.dump_result(result)
-        except Exception as exc:
-            raise self.runner.translate(exc) from exc
+            with self.guard:
+                answer = b'{"result":' + self.schema.dump_result(result) + b"}"
+            await send_json(send, answer)

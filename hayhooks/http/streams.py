@@ -7,68 +7,81 @@ it is imported, to end open streams when the server stops.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine
 from typing import Any, TypeVar
 
 import anyio
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.requests import ClientDisconnect
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from hayhooks.errors import PipelineRunError
 from hayhooks.http.answers import dump_json, error_detail
+from hayhooks.http.guard import Guard
 from hayhooks.logger import log
 from hayhooks.pipelines.chunks import chunk_text
 from hayhooks.pipelines.runner import RunStream
 
 T = TypeVar("T")
-Encode = Callable[[list[Any]], bytes]
-"""Turns a batch of chunks into what goes over the wire, empty for nothing."""
+Encode = Callable[[Any], bytes]
+"""Turns a chunk into what goes over the wire, empty for nothing."""
 
 
 class BrokenStream(Exception):
     """A plain stream failed after its first byte: all that is left is to cut the connection."""
 
 
-async def send_text(stream: RunStream, scope: Scope, receive: Receive, send: Send) -> None:
+async def send_text(stream: RunStream, *, guard: Guard, scope: Scope, receive: Receive, send: Send) -> None:
     """Send the chunks as they come, as `text/plain`. A failure cuts the connection."""
     opening = _Opening(send)
-    frames = _frames(stream, opening, _text, end=lambda: b"", failed=_cut)
-    await _send(StreamingResponse(frames, media_type="text/plain"), frames, opening, scope, receive)
+    frames = _frames(stream, opening, guard=guard, encode=_chunk_bytes, end=_nothing, failed=_cut)
+    response = StreamingResponse(frames, media_type="text/plain")
+    await _send(response, frames, opening=opening, scope=scope, receive=receive)
 
 
 async def send_events(
     stream: RunStream,
     encode: Encode,
     *,
+    guard: Guard,
     end: Callable[[], bytes],
     failed: Callable[[Exception], bytes],
     scope: Scope,
     receive: Receive,
     send: Send,
 ) -> None:
-    """Send the chunks as server-sent events: what `encode` makes of them, then `end()`.
+    """Send the chunks as server-sent events: what `encode` makes of each, then `end()`.
 
     A failure before the first byte is raised; a later one ends the stream with `failed(error)`.
     """
     opening = _Opening(send)
-    frames = _frames(stream, opening, encode, end=end, failed=failed)
+    frames = _frames(stream, opening, guard=guard, encode=encode, end=end, failed=failed)
     response = EventSourceResponse(frames, sep="\n", ping_message_factory=_ping)
-    await _send(response, frames, opening, scope, receive)
+    await _send(response, frames, opening=opening, scope=scope, receive=receive)
 
 
-async def send_plain_events(stream: RunStream, scope: Scope, receive: Receive, send: Send) -> None:
+async def send_plain_events(stream: RunStream, *, guard: Guard, scope: Scope, receive: Receive, send: Send) -> None:
     """Send each chunk as one event without a name. A failure is a last event named `error`."""
     await send_events(
         stream,
-        lambda batch: b"".join(_event(item) for item in batch),
-        end=lambda: b"",
+        _event,
+        guard=guard,
+        end=_nothing,
         failed=lambda error: b"event: error\ndata: " + dump_json({"detail": error_detail(error)}) + b"\n\n",
         scope=scope,
         receive=receive,
         send=send,
     )
+
+
+async def send_response(response: Response, *, guard: Guard, scope: Scope, receive: Receive, send: Send) -> None:
+    """Send a response that a wrapper made itself."""
+    if isinstance(response, StreamingResponse | EventSourceResponse):
+        # Its body runs in a task of its own, where what escapes ends the server.
+        response.body_iterator = _guarded(response.body_iterator, guard)
+    with guard:
+        await response(scope, receive, send)
 
 
 class _Opening:
@@ -96,6 +109,7 @@ class _Opening:
 async def _send(
     response: StreamingResponse | EventSourceResponse,
     frames: AsyncGenerator[bytes, None],
+    *,
     opening: _Opening,
     scope: Scope,
     receive: Receive,
@@ -113,30 +127,53 @@ async def _send(
 async def _frames(
     stream: RunStream,
     opening: _Opening,
-    encode: Encode,
     *,
+    guard: Guard,
+    encode: Encode,
     end: Callable[[], bytes],
     failed: Callable[[Exception], bytes],
 ) -> AsyncGenerator[bytes, None]:
     """Yield the frames of a stream. All of a user's generator runs in the one task that iterates here."""
-    last = b""
+    frames: list[bytes] = []
+    failure: Exception | None = None
     try:
         while batch := await stream.batch():
-            if frames := encode(batch):
-                yield frames
-        last = end()
+            with guard:
+                for item in batch:
+                    frames.append(encode(item))
+            if ready := b"".join(frames):
+                yield ready
+            frames.clear()
+        with guard:
+            frames.append(end())
     except Exception as exc:
-        if not opening.is_open:
-            opening.failure = exc
-            return
-        if not isinstance(exc, PipelineRunError):
-            log.opt(exception=exc).error("A stream failed: {}", type(exc).__name__)
-        last = failed(exc)
+        failure = exc
     finally:
         with anyio.CancelScope(shield=True):
             await stream.aclose()
-    if last:
-        yield last
+    # What came before a chunk that could not be written still goes out.
+    ready = b"".join(frames)
+    if failure is not None and not opening.is_open and not ready:
+        opening.failure = failure
+        return
+    if ready:
+        yield ready
+    if failure is not None:
+        if not isinstance(failure, PipelineRunError):
+            log.opt(exception=failure).error("A stream failed: {}", type(failure).__name__)
+        yield failed(failure)
+
+
+async def _guarded(body: AsyncIterable[Any], guard: Guard) -> AsyncIterator[Any]:
+    """Yield the body of a wrapper's own response."""
+    chunks = aiter(body)
+    while True:
+        with guard:
+            try:
+                chunk = await anext(chunks)
+            except StopAsyncIteration:
+                return
+        yield chunk
 
 
 async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
@@ -161,8 +198,8 @@ async def _wait_until_gone(receive: Receive) -> None:
         pass
 
 
-def _text(batch: list[Any]) -> bytes:
-    return b"".join(_chunk_bytes(item) for item in batch)
+def _nothing() -> bytes:
+    return b""
 
 
 def _cut(error: Exception) -> bytes:

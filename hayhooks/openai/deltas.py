@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import json
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hayhooks.http.answers import dump_json
 from hayhooks.openai.whole import as_plain, is_whole
 from hayhooks.pipelines.chunks import chunk_text
 from hayhooks.pipelines.tokens import TokenMeter
 
 FINISH_REASONS = ("stop", "length", "tool_calls", "content_filter")
 
+_CHAT_MESSAGE = ("haystack.dataclasses.chat_message", "ChatMessage")
+
 
 @dataclass
 class Delta:
-    """A chunk, read. Empty parts are not sent."""
+    """A chunk, read: all in it can be written as JSON. Empty parts are not sent."""
 
     content: str = ""
     reasoning: str = ""
     tool_calls: list[dict[str, Any]] = field(default_factory=list)
-    """As in OpenAI's chunks: `{"index", "id"?, "type"?, "function": {"name"?, "arguments"?}}`."""
+    """As in OpenAI's chunks: `{"index", "id"?, "type", "function": {"name"?, "arguments"?}}`. Each call of a
+    stream has an index of its own, by which its pieces are known."""
     event: dict[str, Any] | None = None
     """An event for a chat client, as Open WebUI."""
     annotations: list[dict[str, Any]] = field(default_factory=list)
@@ -41,15 +46,14 @@ class DeltaReader:
         self._meter = meter
         self._count = 0
         # Calls that go on: what their source calls them, and as what the client knows them.
-        self._open_calls: dict[int, tuple[int, str | None]] = {}
-        self._named_calls: dict[str, int] = {}
+        self._open_calls: dict[Hashable, tuple[int, str | None]] = {}
 
     def read(self, item: Any) -> Delta:
-        """Return what a chunk means."""
+        """Return what a chunk means. Raises whatever a chunk does that is none."""
         if isinstance(item, str):
             return Delta(content=_clean(item))
         if hasattr(item, "to_event_dict"):
-            event = item.to_event_dict()
+            event = json.loads(dump_json(item.to_event_dict()))
             return Delta(event=event, annotations=_citations(event))
         if hasattr(item, "function_call_id") and hasattr(item, "function_call_arguments"):
             return Delta(tool_calls=[self._named_call(item)])
@@ -80,35 +84,56 @@ class DeltaReader:
         return Delta(
             content=_clean(part.get("content") or ""),
             reasoning=_clean(part.get("reasoning_content") or ""),
-            tool_calls=[{"index": position, **call} for position, call in enumerate(part.get("tool_calls") or ())],
+            tool_calls=[
+                self._passed_call(position, call) for position, call in enumerate(part.get("tool_calls") or ())
+            ],
             finish_reason=_known(choice.get("finish_reason")),
         )
 
+    def _passed_call(self, position: int, call: Mapping[str, Any]) -> dict[str, Any]:
+        """Read a piece of a call in OpenAI's form; what else it has is kept, as some providers want it back."""
+        function = call["function"]
+        source = ("passed", call.get("index", position))
+        return {**call, **self._piece(source, call.get("id"), function.get("name"), function.get("arguments"))}
+
     def _named_call(self, item: Any) -> dict[str, Any]:
         """Read a chunk that says by itself which call it belongs to, as wrappers of a coding agent make them."""
-        call_id = item.function_call_id
-        function = {"arguments": item.function_call_arguments or ""}
-        if call_id not in self._named_calls:
-            self._named_calls[call_id] = self._new_index()
-            function["name"] = getattr(item, "function_call_name", None) or "function"
-        return {"index": self._named_calls[call_id], "id": call_id, "type": "function", "function": function}
+        source = ("named", item.function_call_id)
+        name = None if source in self._open_calls else getattr(item, "function_call_name", None) or "function"
+        return self._piece(source, item.function_call_id, name, item.function_call_arguments or "")
 
     def _tool_call(self, position: int, call: Any) -> dict[str, Any] | None:
-        """Return a piece of a call, or a whole call of a message; None for one that the server runs."""
-        source = getattr(call, "index", position)
-        name = getattr(call, "tool_name", None)
+        """Return a piece of a call, or a whole call of a message; None for one that the server runs.
+
+        Deltas of Haystack have a `tool_name`, those of other libraries a `name` (contract 5.4), or OpenAI's form.
+        """
+        function = _field(call, "function")
+        call_id, index, arguments = (_field(call, key) for key in ("id", "index", "arguments"))
+        source = position if index is None else index
+        name = _field(call, "tool_name") or _field(call, "name") or _field(function, "name")
         if name and name not in self._client_tools:
             self._open_calls.pop(source, None)
             return None
-        if source not in self._open_calls or call.id not in (None, self._open_calls[source][1]):
-            if not name:
-                return None
-            self._open_calls[source] = (self._new_index(), call.id)
-        function = {"name": name} if name else {}
-        if call.arguments is not None:
-            function["arguments"] = _clean(chunk_text(call.arguments))
-        found: dict[str, Any] = {"index": self._open_calls[source][0], "type": "function", "function": function}
-        return found | {"id": call.id} if call.id else found
+        if not name and self._is_new(source, call_id):
+            return None
+        return self._piece(source, call_id, name, _field(function, "arguments") if arguments is None else arguments)
+
+    def _piece(self, source: Hashable, call_id: Any, name: Any, arguments: Any) -> dict[str, Any]:
+        """Return a piece of a call for the client, with the index that the call has there."""
+        if self._is_new(source, call_id):
+            self._open_calls[source] = (self._new_index(), call_id)
+        function = {"name": name or None, "arguments": arguments}
+        piece: dict[str, Any] = {
+            "index": self._open_calls[source][0],
+            "type": "function",
+            "function": {key: _clean(chunk_text(value)) for key, value in function.items() if value is not None},
+        }
+        return piece | {"id": _clean(chunk_text(call_id))} if call_id else piece
+
+    def _is_new(self, source: Hashable, call_id: Any) -> bool:
+        """Tell whether a call begins: a place that no call has yet, or another id there."""
+        known = self._open_calls.get(source)
+        return known is None or bool(call_id and call_id != known[1])
 
     def _new_index(self) -> int:
         """Return the index of the next call: the client sees no gaps where calls stay on the server."""
@@ -116,9 +141,32 @@ class DeltaReader:
         return self._count - 1
 
 
-def is_message(result: Any) -> bool:
-    """Tell whether a wrapper returned a message of Haystack."""
-    return type(result).__name__ == "ChatMessage"
+class GrowingCall:
+    """A tool call, put together from its pieces."""
+
+    def __init__(self) -> None:
+        self.id: str | None = None
+        self.name = ""
+        self._arguments: list[str] = []
+
+    @property
+    def arguments(self) -> str:
+        """The arguments as far as they came."""
+        return "".join(self._arguments)
+
+    def add(self, piece: Mapping[str, Any]) -> str:
+        """Take the next piece and return what it adds to the arguments."""
+        function = piece["function"]
+        self.id = piece.get("id") or self.id
+        self.name = function.get("name") or self.name
+        arguments: str = function.get("arguments") or ""
+        self._arguments.append(arguments)
+        return arguments
+
+
+def is_chat_message(result: Any) -> bool:
+    """Tell whether a wrapper returned a message of Haystack, which is not imported for that."""
+    return any((cls.__module__, cls.__name__) == _CHAT_MESSAGE for cls in type(result).__mro__)
 
 
 def client_tool_names(body: Mapping[str, Any]) -> set[str]:
@@ -133,6 +181,10 @@ def client_tool_names(body: Mapping[str, Any]) -> set[str]:
 
 def _known(reason: Any) -> str | None:
     return reason if reason in FINISH_REASONS else None
+
+
+def _field(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
 
 
 def _reasoning_text(item: Any) -> str:

@@ -12,11 +12,18 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from hayhooks.errors import InvalidParameter, PipelineRunError, UnsupportedParameter
-from hayhooks.http.answers import JSONAnswer, dump_json, send_json
+from hayhooks.http.answers import dump_json, send_json
 from hayhooks.http.bodies import parse_body, read_body
+from hayhooks.http.router import PipelineRouter
+from hayhooks.http.streams import send_response
 from hayhooks.openai.endpoint import ModelEndpoint
-from hayhooks.openai.whole import is_whole
-from hayhooks.pipelines.runner import RunStream
+from hayhooks.openai.types import FirstMistake
+from hayhooks.openai.whole import as_plain, is_whole
+from hayhooks.pipelines.runner import Runner, RunStream
+from hayhooks.pipelines.threads import WorkerThreads
+
+_LARGEST = 3.4028234663852886e38
+"""The largest number of 32 bits; what is beyond, infinite or no number at all cannot be encoded in base64."""
 
 Text = str | list[int]
 """One input: text, or the numbers of its tokens."""
@@ -28,7 +35,7 @@ class EmbeddingRequest(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     model: str
-    input: str | list[str] | list[int] | list[list[int]]
+    input: str | FirstMistake[str] | FirstMistake[int] | FirstMistake[FirstMistake[int]]
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: int | None = None
 
@@ -47,6 +54,11 @@ class EmbeddingsEndpoint(ModelEndpoint):
     method = "run_embedding"
     noun = "Embeddings"
 
+    def __init__(self, runner: Runner, pipelines: PipelineRouter, *, threads: WorkerThreads) -> None:
+        super().__init__(runner, pipelines)
+        # Not those of runs: pipelines that hold all of them must not stop this.
+        self.threads = threads
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = parse_body(await read_body(receive), EmbeddingRequest.model_validate_json)
         if not request.inputs:
@@ -54,17 +66,19 @@ class EmbeddingsEndpoint(ModelEndpoint):
         arguments = {"model": request.model, "input": request.inputs, "body": request.model_dump()}
         result = await self.run(self.find(request.model, scope), arguments, scope)
         if isinstance(result, Response):
-            await result(scope, receive, send)
-        elif is_whole(result, "data"):
-            await JSONAnswer(result)(scope, receive, send)
-        else:
+            await send_response(result, guard=self.guard, scope=scope, receive=receive, send=send)
+            return
+        with self.guard:
             rows = [row async for row in result.items()] if isinstance(result, RunStream) else result
             # A large batch takes long enough to hold up the streams of others.
-            await send_json(send, await self.runner.threads.run(_answer, request=request, rows=rows))
+            answer = await self.threads.run(_answer, request=request, rows=rows)
+        await send_json(send, answer)
 
 
 def _answer(request: EmbeddingRequest, rows: Any) -> bytes:
-    """Return the JSON for the rows that a wrapper gave. Raises as `_vectors()`."""
+    """Return the JSON for the rows that a wrapper gave, or for its whole answer. Raises as `_vectors()`."""
+    if is_whole(rows, "data"):
+        return dump_json(as_plain(rows))
     vectors = _vectors(request, rows)
     encode = _base64 if request.encoding_format == "base64" else list
     answer = {
@@ -84,12 +98,14 @@ def _vectors(request: EmbeddingRequest, result: Any) -> list[list[float]]:
     rows = result.tolist() if hasattr(result, "tolist") else result
     try:
         vectors = [[float(number) for number in (row.tolist() if hasattr(row, "tolist") else row)] for row in rows]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise PipelineRunError("run_embedding must return one list of numbers for each input") from None
     if len(vectors) != len(request.inputs):
         raise PipelineRunError(
             f"run_embedding must return one list of numbers for each input: {len(request.inputs)}, not {len(vectors)}"
         )
+    if not all(abs(number) <= _LARGEST for vector in vectors for number in vector):
+        raise PipelineRunError("run_embedding must return finite numbers that 32 bits can hold")
     sizes = {len(vector) for vector in vectors}
     if request.dimensions is not None and sizes != {request.dimensions}:
         raise UnsupportedParameter(

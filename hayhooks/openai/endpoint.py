@@ -7,13 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.errors import MethodNotImplemented, ModelNotFound
+from hayhooks.http.guard import Guard
 from hayhooks.http.router import PipelineRouter
+from hayhooks.openai.deltas import is_chat_message
+from hayhooks.openai.whole import is_whole
 from hayhooks.pipelines.methods import RunMethod
-from hayhooks.pipelines.runner import Runner
+from hayhooks.pipelines.runner import Runner, RunStream
 
 
 class ModelEndpoint(ABC):
@@ -26,6 +30,7 @@ class ModelEndpoint(ABC):
 
     def __init__(self, runner: Runner, pipelines: PipelineRouter, *, deployment: Deployment | None = None) -> None:
         self.runner = runner
+        self.guard = Guard(runner)
         self.pipelines = pipelines
         self.deployment = deployment
 
@@ -54,3 +59,8 @@ class ModelEndpoint(ABC):
         if method.takes_headers:
             arguments = {**arguments, "headers": Headers(scope=scope)}
         return await self.runner.run(deployment.runs, method, arguments)
+
+    def is_answer(self, result: Any, member: str) -> bool:
+        """Tell whether a text, with all that belongs to it, can be made of a result; `member` as in `is_whole()`."""
+        with self.guard:
+            return isinstance(result, str | RunStream | Response) or is_chat_message(result) or is_whole(result, member)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 
 from hayhooks.errors import HayhooksError, InvalidRequest
-from hayhooks.http.answers import JSONAnswer, dump_json, error_answer, error_detail
+from hayhooks.http.answers import dump_json, error_answer, error_detail
 
 # The types of OpenAI's own API, by status.
 _TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
@@ -22,7 +23,7 @@ def is_openai_path(path: str) -> bool:
     return first in _ROOTS or rest in _BELOW_PIPELINES
 
 
-def openai_error(error: Exception) -> JSONAnswer:
+def openai_error(error: Exception) -> Response:
     """Return the answer for an error before the first byte."""
     answer = error_answer(error, error=error_object(error))
     if answer.status_code == 501:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
-from starlette.datastructures import UploadFile
+from pydantic_core import to_json
+from starlette.datastructures import Headers, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
-from starlette.types import Message, Receive
+from starlette.types import Message, Receive, Scope, Send
 
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.errors import InvalidRequest, MethodNotImplemented, ModelNotFound, PipelineFilesError, PipelineRunError
 from hayhooks.http.answers import JSONAnswer
+from hayhooks.http.forms import check_charset
+from hayhooks.http.guard import Guard
 from hayhooks.http.router import PipelineRouter
 from hayhooks.logger import log
 from hayhooks.openai.file_store import FileObject, FileStore
@@ -36,6 +40,7 @@ class FilesEndpoint:
         self, runner: Runner, pipelines: PipelineRouter, files: FileStore, *, threads: WorkerThreads, largest: int
     ) -> None:
         self.runner = runner
+        self.guard = Guard(runner)
         # Not those of runs: pipelines that hold all of them must not stop this.
         self.threads = threads
         self.pipelines = pipelines
@@ -45,6 +50,7 @@ class FilesEndpoint:
     async def upload(self, request: Request) -> Response:
         """Answer `POST /v1/files`."""
         self._check_size(request)
+        check_charset(request.headers)
         async with Request(request.scope, _limited(request.receive, self.largest)).form() as form:
             file, purpose = form.get("file"), form.get("purpose")
             if not isinstance(file, UploadFile) or not isinstance(purpose, str):
@@ -60,7 +66,7 @@ class FilesEndpoint:
                 if deployment is None:
                     kept = await self.threads.run(partial(self.files.add, file.file, **facts))
                 else:
-                    kept = await self._hand_over(deployment, await file.read(), facts)
+                    kept = await self._hand_over(deployment, content=await file.read(), facts=facts)
                     await self._note(kept)
             except OSError as exc:
                 raise PipelineFilesError(f"The file cannot be kept: {exc.strerror}") from exc
@@ -75,7 +81,7 @@ class FilesEndpoint:
 
     def _check_size(self, request: Request) -> None:
         length = request.headers.get("content-length", "0")
-        if length.isdecimal() and int(length) > self.largest:
+        if length.isdecimal() and float(length) > self.largest:
             raise HTTPException(413, f"The upload has {length} bytes; {self.largest} are allowed")
 
     def _target(self, model: str | None) -> Deployment | None:
@@ -91,18 +97,20 @@ class FilesEndpoint:
         takers = [deployment for deployment in deployments.values() if "run_file_upload" in deployment.methods]
         return takers[0] if len(takers) == 1 else None
 
-    async def _hand_over(self, deployment: Deployment, content: bytes, facts: Mapping[str, str]) -> FileObject:
+    async def _hand_over(self, deployment: Deployment, *, content: bytes, facts: Mapping[str, str]) -> FileObject:
         method = deployment.methods["run_file_upload"]
         # By position, as upstream calls it: wrappers name the parameters as they like.
         called = partial(method.func, facts["filename"], facts["content_type"], content, facts["purpose"])
         result = await self.runner.run(deployment.runs, replace(method, func=called), {})
         if isinstance(result, RunStream):
             await result.aclose()
-        found = result.model_dump() if hasattr(result, "model_dump") else result
-        if not isinstance(found, Mapping):
-            raise PipelineRunError("run_file_upload returned an unsupported type")
+        with self.guard:
+            found = result.model_dump() if hasattr(result, "model_dump") else result
+            if not isinstance(found, Mapping):
+                raise PipelineRunError("run_file_upload returned an unsupported type")
+            members = _plain_members(found)
         try:
-            return FileObject.model_validate(dict(found))
+            return FileObject.model_validate(members)
         except ValidationError as exc:
             keys = ", ".join(str(error["loc"][0]) for error in exc.errors())
             raise PipelineRunError(f"File upload failed: the result of run_file_upload has no usable {keys}") from None
@@ -124,7 +132,7 @@ def file_routes(endpoint: FilesEndpoint) -> list[Route]:
     async def content(request: Request) -> Response:
         file = await threads.run(partial(files.get, request.path_params["file_id"]))
         path = await threads.run(partial(files.content_path, file.id))
-        return FileResponse(path, filename=file.filename, media_type="application/octet-stream")
+        return _Download(path, filename=file.filename, media_type="application/octet-stream")
 
     async def delete(request: Request) -> Response:
         file_id = request.path_params["file_id"]
@@ -134,10 +142,36 @@ def file_routes(endpoint: FilesEndpoint) -> list[Route]:
     return [
         *both("/files", endpoint.upload, methods=["POST"], name="openai_files_create"),
         *both("/files", list_files, methods=["GET"], name="openai_files_list"),
-        *both("/files/{file_id}", retrieve, methods=["GET"], name="openai_files_retrieve"),
-        *both("/files/{file_id}", delete, methods=["DELETE"], name="openai_files_delete"),
-        *both("/files/{file_id}/content", content, methods=["GET"], name="openai_files_content"),
+        # The id of a file that a pipeline took is the pipeline's, and may have slashes.
+        *both("/files/{file_id:path}/content", content, methods=["GET"], name="openai_files_content"),
+        *both("/files/{file_id:path}", retrieve, methods=["GET"], name="openai_files_retrieve"),
+        *both("/files/{file_id:path}", delete, methods=["DELETE"], name="openai_files_delete"),
     ]
+
+
+class _Download(FileResponse):
+    """The content of a file. Starlette refuses a range in plain text, which clients cannot read."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_content(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] >= 400:
+                told = Headers(raw=message["headers"]).get("content-range")
+                text = "The header 'Range' asks for no bytes that the file has"
+                raise HTTPException(message["status"], text, {"content-range": told} if told else None)
+            await send(message)
+
+        await super().__call__(scope, receive, send_content)
+
+
+def _plain_members(found: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return what a pipeline says of a file without what JSON cannot hold: it has the file already."""
+    members = {}
+    for key, value in found.items():
+        try:
+            members[key.encode().decode()] = json.loads(to_json(value, inf_nan_mode="null"))
+        except Exception as exc:
+            log.warning("run_file_upload gave a {!r} that cannot be written as JSON: {}", key, exc)
+    return members
 
 
 def _limited(receive: Receive, largest: int) -> Receive:

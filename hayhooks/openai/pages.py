@@ -16,7 +16,8 @@ def page(
     Raises `InvalidParameter` for a `limit` beyond `most`, for an `after` that is not in the list, and the like.
     """
     limit = query.get("limit", str(usual))
-    if not limit.isdecimal() or not 1 <= int(limit) <= most:
+    # As a float first: Python refuses to read integers of thousands of digits.
+    if not limit.isdecimal() or not 1 <= float(limit) <= most:
         raise InvalidParameter("limit", f"'limit' must be a number from 1 to {most}")
     if query.get("order", "desc") not in ("asc", "desc"):
         raise InvalidParameter("order", "'order' must be 'asc' or 'desc'")

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from hayhooks.openai.deltas import Delta
+from hayhooks.openai.deltas import GrowingCall
 
 Event = dict[str, Any]
 
@@ -14,17 +14,17 @@ Event = dict[str, Any]
 class OpenItem(Protocol):
     """An output item that still grows. `added`, `grow` and `done` give events without their sequence number."""
 
+    output_index: int
+    """Its place in the response's `output`."""
+
     item: dict[str, Any]
     """As it is so far; the same object is part of the response's `output`."""
 
     def added(self) -> Iterator[Event]:
         """Yield what opens its parts, after the event that adds the item."""
 
-    def takes(self, delta: Delta) -> bool:
-        """Tell whether a delta belongs to this item."""
-
-    def grow(self, delta: Delta) -> Iterator[Event]:
-        """Take a delta and yield what tells of it."""
+    def grow(self, piece: Any) -> Iterator[Event]:
+        """Take more text, or a piece of the call, and yield what tells of it."""
 
     def done(self, status: str) -> Iterator[Event]:
         """Yield what closes its parts, before the event that ends the item.
@@ -37,6 +37,7 @@ class MessageItem:
     """A message: one text part that grows."""
 
     def __init__(self, output_index: int) -> None:
+        self.output_index = output_index
         self._part: dict[str, Any] = {"type": "output_text", "text": "", "annotations": []}
         self._texts: list[str] = []
         self.item: dict[str, Any] = {
@@ -51,12 +52,9 @@ class MessageItem:
     def added(self) -> Iterator[Event]:
         yield {"type": "response.content_part.added", **self._place, "part": dict(self._part)}
 
-    def takes(self, delta: Delta) -> bool:
-        return bool(delta.content)
-
-    def grow(self, delta: Delta) -> Iterator[Event]:
-        self._texts.append(delta.content)
-        yield {"type": "response.output_text.delta", **self._place, "delta": delta.content, "logprobs": []}
+    def grow(self, piece: str) -> Iterator[Event]:
+        self._texts.append(piece)
+        yield {"type": "response.output_text.delta", **self._place, "delta": piece, "logprobs": []}
 
     def annotate(self, annotations: list[dict[str, Any]]) -> Iterator[Event]:
         """Add annotations to the text."""
@@ -85,6 +83,7 @@ class ReasoningItem:
     """What a model thought, as one summary part."""
 
     def __init__(self, output_index: int) -> None:
+        self.output_index = output_index
         self._texts: list[str] = []
         self.item: dict[str, Any] = {"id": new_id("rs"), "type": "reasoning", "status": "in_progress", "summary": []}
         self._place = {"item_id": self.item["id"], "output_index": output_index, "summary_index": 0}
@@ -96,12 +95,9 @@ class ReasoningItem:
             "part": {"type": "summary_text", "text": ""},
         }
 
-    def takes(self, delta: Delta) -> bool:
-        return bool(delta.reasoning)
-
-    def grow(self, delta: Delta) -> Iterator[Event]:
-        self._texts.append(delta.reasoning)
-        yield {"type": "response.reasoning_summary_text.delta", **self._place, "delta": delta.reasoning}
+    def grow(self, piece: str) -> Iterator[Event]:
+        self._texts.append(piece)
+        yield {"type": "response.reasoning_summary_text.delta", **self._place, "delta": piece}
 
     def done(self, status: str) -> Iterator[Event]:
         part = {"type": "summary_text", "text": "".join(self._texts)}
@@ -111,17 +107,17 @@ class ReasoningItem:
 
 
 class FunctionCallItem:
-    """A call of one of the client's tools."""
+    """A call of one of the client's tools. Several may be open at once, as models write calls side by side."""
 
-    def __init__(self, output_index: int, call: dict[str, Any]) -> None:
-        self._index = call["index"]
-        self._arguments: list[str] = []
+    def __init__(self, output_index: int, first: dict[str, Any]) -> None:
+        self.output_index = output_index
+        self._call = GrowingCall()
         self.item: dict[str, Any] = {
             "id": new_id("fc"),
             "type": "function_call",
             "status": "in_progress",
-            "call_id": call.get("id") or new_id("call"),
-            "name": call["function"].get("name") or "function",
+            "call_id": first.get("id") or new_id("call"),
+            "name": first["function"].get("name") or "function",
             "arguments": "",
         }
         self._place = {"item_id": self.item["id"], "output_index": output_index}
@@ -130,20 +126,12 @@ class FunctionCallItem:
         # A call has no parts.
         yield from ()
 
-    def takes(self, delta: Delta) -> bool:
-        """Tell whether a delta goes on with this call: the same index, and no id of another call."""
-        return any(
-            call["index"] == self._index and call.get("id") in (None, self.item["call_id"]) for call in delta.tool_calls
-        )
-
-    def grow(self, delta: Delta) -> Iterator[Event]:
-        for call in delta.tool_calls:
-            if arguments := call["function"].get("arguments"):
-                self._arguments.append(arguments)
-                yield {"type": "response.function_call_arguments.delta", **self._place, "delta": arguments}
+    def grow(self, piece: dict[str, Any]) -> Iterator[Event]:
+        if arguments := self._call.add(piece):
+            yield {"type": "response.function_call_arguments.delta", **self._place, "delta": arguments}
 
     def done(self, status: str) -> Iterator[Event]:
-        self.item.update(status=status, arguments="".join(self._arguments))
+        self.item.update(status=status, arguments=self._call.arguments)
         yield {
             "type": "response.function_call_arguments.done",
             **self._place,

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from hayhooks.errors import ResponseNotFound
@@ -25,8 +25,11 @@ class KeptResponse:
     """The conversation before that."""
     task: asyncio.Task[None] | None = None
     size: int = 0
-    """How many bytes its request had: what it costs to keep it."""
-    expires: float = field(default=0.0)
+    """What it costs to keep it: how many bytes its conversation has, with all requests and answers.
+
+    What responses have in common counts for each, as it lives as long as one of them does.
+    """
+    expires: float = 0.0
 
     @property
     def is_at_work(self) -> bool:
@@ -40,7 +43,10 @@ class KeptResponse:
 
 
 class ResponseStore:
-    """Keeps the newest responses: so many, of requests of so many bytes together, for so many seconds."""
+    """Keeps the newest responses: so many, with conversations of so many bytes together, for so many seconds.
+
+    The newest is kept however large it is, as the client has only just got its id.
+    """
 
     def __init__(self, *, limit: int, size: int, lifetime: float) -> None:
         self.limit = limit
@@ -49,13 +55,24 @@ class ResponseStore:
         self._size = 0
         self._kept: OrderedDict[str, KeptResponse] = OrderedDict()
 
+    def __contains__(self, id: str) -> bool:
+        return id in self._kept
+
     def add(self, kept: KeptResponse) -> None:
         """Keep a response; the oldest ones beyond the limit go, except those still at work."""
         kept.expires = time.monotonic() + self.lifetime
-        replaced = self._kept.pop(kept.response["id"], None)
-        self._size += kept.size - (replaced.size if replaced else 0)
+        if kept.response["id"] in self:
+            self._drop(kept.response["id"])
+        self._size += kept.size
         self._kept[kept.response["id"]] = kept
         self._drop_old()
+
+    def settle(self, kept: KeptResponse, *, grown: int) -> None:
+        """Take note that a response is complete and so many bytes larger, unless it was removed meanwhile."""
+        if self._kept.get(kept.response["id"]) is kept:
+            self._size += grown
+            kept.size += grown
+            self.add(kept)
 
     def get(self, id: str) -> KeptResponse:
         """Return a response. Raises `ResponseNotFound`."""
@@ -81,8 +98,9 @@ class ResponseStore:
 
     def _drop_old(self) -> None:
         now = time.monotonic()
+        newest = next(reversed(self._kept), None)
         for id, kept in list(self._kept.items()):
-            is_full = len(self._kept) > self.limit or self._size > self.size
+            is_full = len(self._kept) > self.limit or (self._size > self.size and id != newest)
             if not is_full and kept.expires > now:
                 return
             if not kept.is_at_work:
@@ -98,5 +116,7 @@ def with_ids(items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     named = []
     for item in items:
         kind = item.get("type") or "message"
-        named.append({**item, "id": item.get("id") or new_id(prefixes.get(kind, "item")), "type": kind})
+        # A client may send any JSON as a type.
+        prefix = prefixes.get(kind, "item") if isinstance(kind, str) else "item"
+        named.append({**item, "id": item.get("id") or new_id(prefix), "type": kind})
     return named

@@ -15,6 +15,8 @@ from hayhooks.openai.response_items import (
     ReasoningItem,
 )
 
+Kind = type[MessageItem] | type[ReasoningItem] | type[FunctionCallItem]
+
 # What a response repeats of its request, and what it says when the request does not.
 _ECHOED: dict[str, Any] = {
     "background": False,
@@ -33,14 +35,14 @@ _ECHOED: dict[str, Any] = {
 }
 
 
-def new_response(*, id: str, created: int, body: Mapping[str, Any], status: str = "in_progress") -> dict[str, Any]:
+def new_response(*, id: str, created: int, body: Mapping[str, Any]) -> dict[str, Any]:
     """Return the response object as it is before the first output, the keys of the contract first."""
     echoed = {key: default if body.get(key) is None else body[key] for key, default in _ECHOED.items()}
     return {
         "id": id,
         "object": "response",
         "created_at": created,
-        "status": status,
+        "status": "in_progress",
         "model": body["model"],
         "output": [],
         "usage": None,
@@ -59,7 +61,9 @@ class ResponseWriter:
     def __init__(self, response: dict[str, Any]) -> None:
         self.response = response
         self._sequence = 0
-        self._open: OpenItem | None = None
+        # Of one kind all: one text, or calls that grow side by side, by their indexes.
+        self._open: dict[int, OpenItem] = {}
+        self._kind: Kind | None = None
         self._finish_reason: str | None = None
         self._annotations: list[dict[str, Any]] = []
         self._whole: dict[str, Any] | None = None
@@ -76,18 +80,18 @@ class ResponseWriter:
         self._finish_reason = delta.finish_reason or self._finish_reason
         return [] if self._whole else self._numbered(self._events(delta))
 
-    def take(self, whole: Mapping[str, Any], *, keeps_id: bool) -> None:
+    def take(self, whole: dict[str, Any]) -> None:
         """Make a whole response that a wrapper gave the answer; what comes after it is left out."""
         self._cut()
-        self._whole = {**whole, "id": self.response["id"]} if keeps_id else dict(whole)
-        self.response["id"] = self._whole["id"]
+        self._whole = whole
+        self.response["id"] = whole["id"]
 
     def end(self, usage: Mapping[str, Any] | None = None) -> list[Event]:
         """Return the last events: the response is completed, or incomplete when the model was cut short."""
         status = "incomplete" if self._finish_reason in ("length", "content_filter") else "completed"
         if self._whole is not None:
             self.response.clear()
-            self.response.update({"status": None, "output": [], **self._whole})
+            self.response.update({"status": None, **self._whole})
             return self._numbered([self._last()])
         closing = list(self._close(status))
         self.response.update(status=status, usage=usage)
@@ -117,41 +121,45 @@ class ResponseWriter:
             # they do not know, the npm client of openai (7.57) ends the stream.
             yield {**delta.event, "type": "keepalive", "event": delta.event}
             return
-        for part in _parts(delta):
-            item = self._open
-            if item is None or not item.takes(part):
+        for kind, index, piece in _parts(delta):
+            if kind is not self._kind:
                 yield from self._close()
-                item = yield from self._start(part)
-            yield from item.grow(part)
+                self._kind = kind
+            item = self._open.get(index)
+            if item is None:
+                item = yield from self._start(index, piece)
+            yield from item.grow(piece)
 
-    def _start(self, part: Delta) -> Generator[Event, None, OpenItem]:
-        index = len(self.response["output"])
-        if part.tool_calls:
-            self._open = FunctionCallItem(index, part.tool_calls[0])
+    def _start(self, index: int, piece: Any) -> Generator[Event, None, OpenItem]:
+        place = len(self.response["output"])
+        item: OpenItem
+        if self._kind is FunctionCallItem:
+            item = FunctionCallItem(place, piece)
         else:
-            self._open = ReasoningItem(index) if part.reasoning else MessageItem(index)
-        yield {"type": "response.output_item.added", "output_index": index, "item": dict(self._open.item)}
-        yield from self._open.added()
-        self.response["output"].append(self._open.item)
+            item = ReasoningItem(place) if self._kind is ReasoningItem else MessageItem(place)
+        self._open[index] = item
+        yield {"type": "response.output_item.added", "output_index": place, "item": dict(item.item)}
+        yield from item.added()
+        self.response["output"].append(item.item)
         yield from self._annotate()
-        return self._open
+        return item
 
     def _annotate(self) -> Iterator[Event]:
         """Yield the annotations that wait, if there is a text to stand at: sources often come before it."""
-        if self._annotations and isinstance(self._open, MessageItem):
+        text = self._open.get(0)
+        if self._annotations and isinstance(text, MessageItem):
             waiting, self._annotations = self._annotations, []
-            yield from self._open.annotate(waiting)
+            yield from text.annotate(waiting)
 
     def _close(self, status: str = "completed") -> Iterator[Event]:
-        if self._open is not None:
-            yield from self._open.done(status)
-            # Only the last item is ever open.
-            index = len(self.response["output"]) - 1
-            yield {"type": "response.output_item.done", "output_index": index, "item": self._open.item}
-            self._open = None
+        for item in self._open.values():
+            yield from item.done(status)
+            yield {"type": "response.output_item.done", "output_index": item.output_index, "item": item.item}
+        self._open = {}
+        self._kind = None
 
     def _cut(self) -> None:
-        """Leave the open item as far as it came, without events."""
+        """Leave what is open as far as it came, without events."""
         for _ in self._close("incomplete"):
             pass
 
@@ -164,7 +172,7 @@ class ResponseWriter:
     def _numbered(self, events: Iterable[Event]) -> list[Event]:
         numbered = []
         for event in events:
-            numbered.append({"type": event["type"], "sequence_number": self._sequence, **event})
+            numbered.append({**event, "sequence_number": self._sequence})
             self._sequence += 1
         return numbered
 
@@ -180,11 +188,11 @@ def _name(event: Event) -> bytes:
     return " ".join(name.split()).encode("utf-8", "replace")
 
 
-def _parts(delta: Delta) -> Iterator[Delta]:
-    """Yield a delta for each tool call, or the delta itself if it has text."""
+def _parts(delta: Delta) -> Iterator[tuple[Kind, int, Any]]:
+    """Yield the kinds of output in a delta, each with its number within the kind, and what there is of it."""
     for call in delta.tool_calls:
-        yield Delta(tool_calls=[call])
+        yield FunctionCallItem, call["index"], call
     if delta.reasoning:
-        yield Delta(reasoning=delta.reasoning)
+        yield ReasoningItem, 0, delta.reasoning
     if delta.content:
-        yield Delta(content=delta.content)
+        yield MessageItem, 0, delta.content

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -24,14 +26,15 @@ from hayhooks.errors import (
 from hayhooks.http.answers import dump_json, send_json
 from hayhooks.http.bodies import parse_body, read_body
 from hayhooks.http.router import PipelineRouter
-from hayhooks.http.streams import send_events, unless_gone
+from hayhooks.http.streams import send_events, send_response, unless_gone
 from hayhooks.logger import log
-from hayhooks.openai.deltas import DeltaReader, client_tool_names, is_message
+from hayhooks.openai.deltas import DeltaReader, client_tool_names
 from hayhooks.openai.endpoint import ModelEndpoint
 from hayhooks.openai.errors import error_object
 from hayhooks.openai.response_items import new_id
 from hayhooks.openai.response_store import KeptResponse, ResponseStore, with_ids
 from hayhooks.openai.response_wire import ResponseWriter, encode_events, new_response
+from hayhooks.openai.types import FirstMistake
 from hayhooks.openai.whole import as_plain, is_whole
 from hayhooks.pipelines.runner import Runner, RunStream
 from hayhooks.pipelines.tokens import TokenMeter, token_meter
@@ -43,10 +46,10 @@ class ResponseRequest(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     model: str
-    input: str | list[dict[str, Any]] | None = None
+    input: str | FirstMistake[dict[str, Any]] | None = None
     instructions: str | None = None
     stream: bool = False
-    tools: list[dict[str, Any]] | None = None
+    tools: FirstMistake[dict[str, Any]] | None = None
     tool_choice: str | dict[str, Any] | None = None
     top_p: float | None = None
     top_logprobs: int | None = None
@@ -84,24 +87,24 @@ class ResponsesEndpoint(ModelEndpoint):
         text = await read_body(receive)
         request = parse_body(text, ResponseRequest.model_validate_json)
         deployment = self.find(request.model, scope)
-        work = _Work(request, self._earlier_items(request), size=len(text))
+        work = _Work(request, self._previous(request), size=len(text), kept=self.responses)
         if request.background:
-            self._begin_in_background(work, deployment, scope)
+            self._begin_in_background(work, deployment=deployment, scope=scope)
             await send_json(send, dump_json(work.kept.response))
             return
-        result = await self._run(work, deployment, scope)
+        result = await self._run(work, deployment=deployment, scope=scope)
         if isinstance(result, Response):
-            await result(scope, receive, send)
+            await send_response(result, guard=self.guard, scope=scope, receive=receive, send=send)
         elif request.stream:
-            await self._stream(result, work, scope, receive, send)
+            await self._stream(work, result, scope=scope, receive=receive, send=send)
         else:
-            await unless_gone(receive, work.collect(result))
-            self._keep(work)
-            await send_json(send, dump_json(work.kept.response))
+            await unless_gone(receive, self._collect(work, result))
+            await send_json(send, self._keep(work, dump_json(work.kept.response)))
 
-    def _earlier_items(self, request: ResponseRequest) -> list[dict[str, Any]]:
+    def _previous(self, request: ResponseRequest) -> KeptResponse | None:
+        """Return the response that a request goes on from."""
         if request.previous_response_id is None:
-            return []
+            return None
         try:
             previous = self.responses.get(request.previous_response_id)
         except ResponseNotFound:
@@ -111,56 +114,66 @@ class ResponsesEndpoint(ModelEndpoint):
                 "previous_response_id",
                 f"Previous response with id '{request.previous_response_id}' is still in progress",
             )
-        return previous.conversation
+        return previous
 
-    async def _run(self, work: _Work, deployment: Deployment, scope: Scope) -> Any:
+    async def _run(self, work: _Work, *, deployment: Deployment, scope: Scope) -> Any:
         token_meter.set(work.meter)
-        arguments = {"model": work.body["model"], "input_items": work.input_items, "body": work.body}
+        arguments = {"model": work.request.model, "input_items": work.input_items, "body": work.request.model_dump()}
         result = await self.run(deployment, arguments, scope)
-        if isinstance(result, str | RunStream | Response) or is_message(result) or is_whole(result, "output"):
+        if self.is_answer(result, "output"):
             return result
         raise PipelineRunError("Unsupported response type from run_response")
 
-    async def _stream(self, result: Any, work: _Work, scope: Scope, receive: Receive, send: Send) -> None:
-        def end() -> bytes:
-            events = work.end()
-            self._keep(work)
-            return encode_events(events)
+    async def _collect(self, work: _Work, result: Any) -> None:
+        """Complete the response from a whole result, or from all chunks of a stream."""
+        with self.guard:
+            if isinstance(result, RunStream):
+                async for item in result.items():
+                    work.add(item)
+            else:
+                work.add(result)
+            work.end()
 
+    async def _stream(self, work: _Work, result: Any, *, scope: Scope, receive: Receive, send: Send) -> None:
         await send_events(
             result if isinstance(result, RunStream) else self.runner.stream_of(result),
-            lambda batch: encode_events(event for item in batch for event in work.add(item)),
-            end=end,
+            lambda item: encode_events(work.add(item)),
+            guard=self.guard,
+            end=lambda: self._keep(work, encode_events(work.end())),
             failed=lambda error: encode_events(work.fail(error)),
             scope=scope,
             receive=receive,
             send=send,
         )
 
-    def _keep(self, work: _Work) -> None:
-        if work.body["store"] is not False:
+    def _keep(self, work: _Work, answer: bytes) -> bytes:
+        """Keep a response that is complete, and return its answer, which holds all of its output."""
+        if work.request.store is not False:
+            work.kept.size += len(answer)
             self.responses.add(work.kept)
+        return answer
 
-    def _begin_in_background(self, work: _Work, deployment: Deployment, scope: Scope) -> None:
-        if work.body["stream"]:
+    def _begin_in_background(self, work: _Work, *, deployment: Deployment, scope: Scope) -> None:
+        if work.request.stream:
             raise UnsupportedParameter("stream", "A response in the background cannot be streamed")
-        if work.body["store"] is False:
+        if work.request.store is False:
             raise UnsupportedParameter("store", "A response in the background is kept: 'store' cannot be false")
         # An endpoint that is not there is an answer, not a response that fails later.
         self.require(deployment)
 
         async def run() -> None:
             try:
-                result = await self._run(work, deployment, scope)
+                result = await self._run(work, deployment=deployment, scope=scope)
                 if isinstance(result, Response):
                     raise PipelineRunError("An HTTP response of a wrapper cannot be kept for later")
-                await work.collect(result)
+                await self._collect(work, result)
             except asyncio.CancelledError:
                 work.writer.cancel()
             except Exception as exc:
                 if not isinstance(exc, HayhooksError | HTTPException):
                     log.opt(exception=exc).error("A response in the background failed: {}", type(exc).__name__)
                 work.fail(exc)
+            self.responses.settle(work.kept, grown=len(dump_json(work.kept.response)))
 
         work.kept.task = asyncio.get_running_loop().create_task(run())
         self.responses.add(work.kept)
@@ -169,23 +182,30 @@ class ResponsesEndpoint(ModelEndpoint):
 class _Work:
     """One response on its way from its request to its end."""
 
-    def __init__(self, request: ResponseRequest, earlier_items: list[dict[str, Any]], *, size: int) -> None:
-        self.body = request.model_dump()
+    def __init__(
+        self, request: ResponseRequest, previous: KeptResponse | None, *, size: int, kept: ResponseStore
+    ) -> None:
+        self.request = request
         self.meter = TokenMeter(is_asked=True)
+        earlier_items = previous.conversation if previous else []
         # A wrapper may change what it gets; what is kept must stay as it is.
         self.input_items = deepcopy([*earlier_items, *request.items])
-        response = new_response(id=new_id("resp"), created=int(time.time()), body=self.body)
+        body = dict(request)
+        response = new_response(id=new_id("resp"), created=int(time.time()), body=body)
         self.writer = ResponseWriter(response)
+        size += previous.size if previous else 0
         self.kept = KeptResponse(response, with_ids(request.items), earlier_items, size=size)
-        self._reader = DeltaReader(client_tool_names(self.body), self.meter)
+        self._responses = kept
+        self._reader = DeltaReader(client_tool_names(body), self.meter)
         self._has_begun = False
 
     def add(self, item: Any) -> list[dict[str, Any]]:
         """Return the events of a chunk, the first time those of the beginning before them."""
         if is_whole(item, "output"):
-            # Given whole, it is the answer; a client that knows the response already, knows it by our id.
-            in_background = {"background": True} if self.body["background"] else {}
-            self.writer.take(as_plain(item) | in_background, keeps_id=self._has_begun or bool(in_background))
+            # What is kept must stay as it is sent, whatever the wrapper does with its own.
+            whole = json.loads(dump_json(as_plain(item)))
+            in_background = {"background": True} if self.request.background else {}
+            self.writer.take({**whole, **in_background, "id": self._id_of(whole)})
             return self._begin()
         return [*self._begin(), *self.writer.add(self._reader.read(item))]
 
@@ -197,14 +217,13 @@ class _Work:
         """Say that the response failed and return the last event."""
         return [*self._begin(), *self.writer.fail(error_object(error))]
 
-    async def collect(self, result: Any) -> None:
-        """Complete the response from a whole result, or from all chunks of a stream."""
-        if isinstance(result, RunStream):
-            async for item in result.items():
-                self.add(item)
-        else:
-            self.add(result)
-        self.end()
+    def _id_of(self, whole: Mapping[str, Any]) -> str:
+        """Return the id of a whole response of a wrapper: its own where that is free, and the client has none yet."""
+        ours: str = self.kept.response["id"]
+        given = whole.get("id")
+        if self._has_begun or self.request.background or not isinstance(given, str):
+            return ours
+        return given if given and given not in self._responses else ours
 
     def _begin(self) -> list[dict[str, Any]]:
         if self._has_begun:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+T = TypeVar("T")
+
+FirstMistake = Annotated[list[T], Field(fail_fast=True)]
+"""A list that is read up to its first mistake: a small request can hold so many that telling them all takes seconds."""
 
 
 class Message(BaseModel):
@@ -22,7 +27,7 @@ class ChatRequest(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     model: str
-    messages: list[dict[str, Any]]
+    messages: FirstMistake[dict[str, Any]]
     stream: bool = False
 
 

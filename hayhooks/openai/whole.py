@@ -9,7 +9,7 @@ from typing import Any
 def is_whole(result: Any, member: str) -> bool:
     """Tell whether a result is a whole answer; `member` is the one that holds what was generated, as `choices`."""
     if isinstance(result, Mapping):
-        return "object" in result and member in result
+        return "object" in result and isinstance(result.get(member), list)
     return isinstance(getattr(result, member, None), list) and hasattr(result, "model_dump")
 
 

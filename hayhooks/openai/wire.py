@@ -7,7 +7,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from hayhooks.http.answers import dump_json
-from hayhooks.openai.deltas import Delta
+from hayhooks.openai.deltas import Delta, GrowingCall
 
 DONE = b"data: [DONE]\n\n"
 
@@ -23,7 +23,7 @@ class ChatFrames:
         self._text_prefix = self._prefix + b'"content":'
         self._has_role = False
         self._finish_reason: str | None = None
-        self._default_reason = "stop"
+        self._has_calls = False
 
     def frames(self, delta: Delta) -> bytes:
         """Return the frames of a delta; nothing for an empty one."""
@@ -39,14 +39,14 @@ class ChatFrames:
         elif delta.content:
             frames += self._frame({"content": delta.content})
         if delta.tool_calls:
-            self._default_reason = "tool_calls"
+            self._has_calls = True
             frames += self._frame({"content": None, "tool_calls": delta.tool_calls})
         return frames
 
     def end(self, usage: dict[str, Any] | None = None) -> bytes:
         """Return the last chunk, the only one with a finish reason, then the usage, then the end marker."""
         members = self._members({"content": ""})
-        reason = to_json(self._finish_reason or self._default_reason)
+        reason = to_json(finish_reason(self._finish_reason, has_calls=self._has_calls))
         last = self._prefix + members + b'},"finish_reason":' + reason + b"}]}\n\n"
         return last + self._usage_frame(usage) + DONE
 
@@ -76,7 +76,7 @@ class ChatCollector:
     def __init__(self) -> None:
         self._content: list[str] = []
         self._reasoning: list[str] = []
-        self._tool_calls: dict[int, dict[str, Any]] = {}
+        self._calls: dict[int, GrowingCall] = {}
         self._annotations: list[dict[str, Any]] = []
         self._finish_reason: str | None = None
 
@@ -86,12 +86,15 @@ class ChatCollector:
         self._content.append(delta.content)
         self._reasoning.append(delta.reasoning)
         self._finish_reason = delta.finish_reason or self._finish_reason
-        for part in delta.tool_calls:
-            self._add_tool_call(part)
+        for piece in delta.tool_calls:
+            self._calls.setdefault(piece["index"], GrowingCall()).add(piece)
 
     def completion(self, *, id: str, created: int, model: str, usage: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the chat completion, its keys in the order of contract 5.2."""
-        calls = [self._tool_calls[index] for index in sorted(self._tool_calls)]
+        calls = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in self._calls.values()
+        ]
         content = "".join(self._content)
         message = {
             "role": "assistant",
@@ -105,7 +108,7 @@ class ChatCollector:
         choice = {
             "index": 0,
             "delta": None,
-            "finish_reason": self._finish_reason or ("tool_calls" if calls else "stop"),
+            "finish_reason": finish_reason(self._finish_reason, has_calls=bool(calls)),
             "logprobs": None,
             "message": message,
         }
@@ -119,14 +122,10 @@ class ChatCollector:
             "system_fingerprint": None,
         }
 
-    def _add_tool_call(self, part: dict[str, Any]) -> None:
-        call = self._tool_calls.setdefault(
-            part["index"], {"id": None, "type": "function", "function": {"name": "", "arguments": ""}}
-        )
-        call["id"] = part.get("id") or call["id"]
-        function = part["function"]
-        call["function"]["name"] = function.get("name") or call["function"]["name"]
-        call["function"]["arguments"] += function.get("arguments") or ""
+
+def finish_reason(told: str | None, *, has_calls: bool) -> str:
+    """Return why an answer ends: calls that the client has to run outlast a `stop` that came after them."""
+    return "tool_calls" if has_calls and told in (None, "stop") else told or "stop"
 
 
 def chat_annotation(annotation: dict[str, Any]) -> dict[str, Any]:

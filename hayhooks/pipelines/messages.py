@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
+
+from hayhooks.errors import InvalidMessage
 
 if TYPE_CHECKING:
     from haystack.dataclasses import ChatMessage, ImageContent, ToolCall
@@ -80,10 +83,11 @@ def chat_messages_from_openai(messages: Iterable[Any]) -> list[ChatMessage]:
 
     Images in `data:` URLs become `ImageContent`, other images their URL as text; the name of a
     tool comes from the call that its result answers. Left out are empty messages, unknown
-    roles and parts of other kinds. Raises `ValueError` for an image that is none.
+    roles and parts of other kinds. Raises `InvalidMessage`, as for an image that is none.
     """
     calls: dict[str | None, ToolCall] = {}
-    converted = [_from_chat(message, calls) for message in messages]
+    with _told_of("messages"):
+        converted = [_from_chat(message, calls) for message in messages]
     return [message for message in converted if message is not None]
 
 
@@ -92,21 +96,35 @@ def chat_messages_from_openai_response(input_items: Iterable[Mapping[str, Any]])
 
     Only text is taken from the content of a message. A `function_call` becomes a message of the
     assistant, a `function_call_output` one of the tool. Items of other types are left out.
+    Raises `InvalidMessage`.
     """
     calls: dict[str | None, ToolCall] = {}
-    converted = [_from_response_item(item, calls) for item in filter(_is_mapping, input_items)]
+    with _told_of("input"):
+        converted = [_from_response_item(item, calls) for item in filter(_is_mapping, input_items)]
     return [message for message in converted if message is not None]
+
+
+@contextmanager
+def _told_of(parameter: str) -> Iterator[None]:
+    """Tell what is wrong with a message as a mistake of the client, in a parameter of its request."""
+    try:
+        yield
+    except ValueError as exc:
+        raise InvalidMessage(parameter, f"'{parameter}' holds a message that cannot be read: {exc}") from exc
 
 
 def _from_chat(message: Any, calls: dict[str | None, ToolCall]) -> ChatMessage | None:
     from haystack.dataclasses import ChatMessage
 
-    role, name, content = (_field(message, key) for key in ("role", "name", "content"))
+    role, name, content = _field(message, "role"), _name(message, "name"), _field(message, "content")
     text = _text(content)
     if role == "tool":
-        return ChatMessage.from_tool(text, _called(_field(message, "tool_call_id"), calls))
+        return ChatMessage.from_tool(text, _called(_name(message, "tool_call_id"), calls))
     if role == "assistant":
-        new_calls = [_chat_tool_call(call) for call in _field(message, "tool_calls") or []]
+        given = _field(message, "tool_calls") or []
+        if not isinstance(given, list | tuple):
+            raise ValueError("its 'tool_calls' must be a list")
+        new_calls = [_chat_tool_call(call) for call in given]
         calls.update({call.id: call for call in new_calls})
         return ChatMessage.from_assistant(text or None, name=name, tool_calls=new_calls) if text or new_calls else None
     if role == "user":
@@ -120,13 +138,13 @@ def _from_response_item(item: Mapping[str, Any], calls: dict[str | None, ToolCal
 
     kind, role, text = item.get("type"), item.get("role"), _text(item.get("content"))
     if kind == "function_call":
-        call = _tool_call(item.get("call_id") or item.get("id"), item.get("name"), item.get("arguments"))
+        call = _tool_call(_name(item, "call_id") or _name(item, "id"), _name(item, "name"), item.get("arguments"))
         calls[call.id] = call
         return ChatMessage.from_assistant(tool_calls=[call])
     if kind == "function_call_output":
         output = item.get("output", "")
         result = output if isinstance(output, str) else json.dumps(output)
-        return ChatMessage.from_tool(result, _called(item.get("call_id"), calls))
+        return ChatMessage.from_tool(result, _called(_name(item, "call_id"), calls))
     if not text:
         return None
     if role == "user":
@@ -138,7 +156,7 @@ def _from_response_item(item: Mapping[str, Any], calls: dict[str | None, ToolCal
 
 def _chat_tool_call(call: Any) -> ToolCall:
     function = _field(call, "function")
-    return _tool_call(_field(call, "id"), _field(function, "name"), _field(function, "arguments"))
+    return _tool_call(_name(call, "id"), _name(function, "name"), _field(function, "arguments"))
 
 
 def _tool_call(call_id: str | None, name: str | None, arguments: Any) -> ToolCall:
@@ -148,7 +166,7 @@ def _tool_call(call_id: str | None, name: str | None, arguments: Any) -> ToolCal
     if isinstance(arguments, str):
         try:
             arguments = json.loads(arguments)
-        except ValueError:
+        except (ValueError, RecursionError):
             arguments = {}
     if not isinstance(arguments, dict):
         arguments = {}
@@ -201,6 +219,14 @@ def _parts(content: Any) -> list[Mapping[str, Any]]:
 
 def _field(message: Any, name: str) -> Any:
     return message.get(name) if isinstance(message, Mapping) else getattr(message, name, None)
+
+
+def _name(message: Any, name: str) -> str | None:
+    """Return a field that is a text, if it is there. Raises `ValueError`."""
+    value = _field(message, name)
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"its {name!r} must be a text")
+    return value
 
 
 def _is_mapping(value: Any) -> bool:

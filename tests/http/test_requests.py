@@ -172,3 +172,24 @@ def test_numbers_are_read_from_text_but_text_not_from_numbers(client: TestClient
 
     assert (lax.status_code, lax.json()) == (200, {"result": "aa"})
     assert (strict.status_code, strict.json()["detail"][0]["type"]) == (422, "string_type")
+
+
+@pytest.mark.parametrize(
+    ("mistakes", "shown", "more"),
+    [
+        (50, 50, None),
+        (51, 50, "1 more mistakes"),
+        (1000, 50, "950 more mistakes"),
+        (300_000, 0, "300000 mistakes, too many to be told one by one"),
+    ],
+)
+def test_many_mistakes_are_counted(
+    app: Hayhooks, client: TestClient, mistakes: int, shown: int, more: str | None
+) -> None:
+    deploy(app, "def run_api(self, numbers: list[int]) -> int: return 1")
+    response = client.post("/p/run", json={"numbers": [None] * mistakes})
+    detail = response.json()["detail"]
+
+    assert response.status_code == 422
+    assert [found["loc"] for found in detail[:shown]] == [["body", "numbers", index] for index in range(shown)]
+    assert detail[shown:] == ([item("too_many_errors", more)] if more else [])

@@ -193,8 +193,8 @@ def test_file_response_without_a_file_is_an_error_that_hides_the_path(app: Hayho
     deploy(app, "def run_api(self) -> FileResponse: return FileResponse('/no/such/file')")
     response = client.post("/p/run", json={})
 
-    assert (response.status_code, response.json()) == (500, {"detail": "Internal Server Error"})
-    assert re.fullmatch("[0-9a-f]{8}", response.headers["x-request-id"])
+    detail = f"Pipeline execution failed (request id {response.headers['x-request-id']})"
+    assert (response.status_code, response.json()) == (500, {"detail": detail})
 
 
 def test_text_in_place_of_a_promised_stream_is_plain_text(app: Hayhooks, client: TestClient) -> None:
@@ -215,3 +215,51 @@ def test_plain_method_that_returns_a_coroutine_is_awaited(app: Hayhooks, client:
 
     assert client.post("/p/run", json={}).json() == {"result": "done"}
     assert chat.json()["choices"][0]["message"]["content"] == "done"
+
+
+@pytest.mark.parametrize("status", [204, 205, 304])
+@pytest.mark.parametrize("path", ["/p/run", "/v1/chat/completions"])
+def test_status_that_has_no_body_is_sent_without_one(app: Hayhooks, client: TestClient, path: str, status: int) -> None:
+    error = f"raise HTTPException({status}, 'nothing', {{'x-mine': '1'}})"
+    deploy(app, f"def run_api(self) -> str: {error}\ndef run_chat_completion(self, model, messages, body): {error}")
+    response = client.post(path, json={"model": "p", "messages": []})
+
+    assert (response.status_code, response.content, response.headers["x-mine"]) == (status, b"", "1")
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        pytest.param("{'retry-after': 5, 'x-mine': 'a b'}", {"retry-after": "5", "x-mine": "a b"}, id="fine"),
+        pytest.param("{'x-mine': chr(13) + chr(10) + 'x-other: b', 'x-fine': 'c'}", {"x-fine": "c"}, id="line-break"),
+        pytest.param("{'x-mine': '€', 'x-other': None, 'x-fine': 'c'}", {"x-fine": "c"}, id="no-latin-1"),
+        pytest.param("{'x mine': 'a', 5: 'b'}", {}, id="names"),
+        pytest.param("{'Content-Length': '3', 'transfer-encoding': 'chunked'}", {}, id="of-the-body"),
+        pytest.param("['x-mine']", {}, id="list"),
+    ],
+)
+def test_headers_of_an_http_exception_are_sent_where_they_can_be(
+    app: Hayhooks, client: TestClient, headers: str, expected: dict[str, str]
+) -> None:
+    deploy(app, f"def run_api(self) -> str: raise HTTPException(418, 'tea', {headers})")
+    response = client.post("/p/run", json={})
+    others = ("content-length", "content-type", "x-request-id")
+
+    assert (response.status_code, response.json()) == (418, {"detail": "tea"})
+    assert {name: value for name, value in response.headers.items() if name not in others} == expected
+
+
+@pytest.mark.parametrize(
+    ("detail", "expected"),
+    [
+        ("[float('nan'), chr(0xd800), float('-inf'), 1.5]", [None, "\ud800", None, 1.5]),
+        ("type('Odd', (), {'__str__': lambda self: 1 / 0})()", "An error without a readable detail (Odd)"),
+        ("type('Odd', (), {'__str__': lambda self: exit(3)})()", "An error without a readable detail (Odd)"),
+    ],
+    ids=["no-numbers", "unprintable", "exit"],
+)
+def test_detail_of_any_kind_is_written_as_json(app: Hayhooks, client: TestClient, detail: str, expected: Any) -> None:
+    deploy(app, f"def run_api(self) -> str: raise HTTPException(418, {detail})")
+    response = client.post("/p/run", json={})
+
+    assert (response.status_code, response.json()) == (418, {"detail": expected})

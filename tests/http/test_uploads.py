@@ -268,3 +268,15 @@ def test_stream_reads_an_upload_while_it_runs(app: Hayhooks, client: TestClient)
     response = client.post("/p/run", files={"files": b"abcde"})
 
     assert (response.status_code, response.text) == (200, "ab,cd,e,")
+
+
+@pytest.mark.parametrize("charset", ["utf-7", '"unicode_escape"', "PUNYCODE", "undefined"])
+@pytest.mark.parametrize("path", ["/p/run", "/v1/files"])
+def test_form_in_another_charset_is_refused(app: Hayhooks, client: TestClient, path: str, charset: str) -> None:
+    deploy(app, "def run_api(self, files: list[UploadFile], purpose: str = '') -> str: return purpose")
+    body = '--x\r\ncontent-disposition: form-data; name="purpose"\r\n\r\n+2AA-\r\n--x--\r\n'
+    headers = {"content-type": f"multipart/form-data; boundary=x; Charset={charset}"}
+    response = client.post(path, content=body, headers=headers)
+    name = charset.strip('"')
+
+    assert (response.status_code, response.json()["detail"]) == (400, f"A form must be in UTF-8, not in {name!r}")

@@ -423,8 +423,8 @@ def test_item_that_cannot_be_written_is_a_failure_without_its_text(app: Hayhooks
     app.deploy("p", saying(Broken()))
     response = ask(client, stream=True)
 
-    answer = {"detail": "Internal Server Error", **error("Internal Server Error", code=None)}
-    assert (response.status_code, response.json()) == (500, answer)
+    answer = f"Pipeline execution failed (request id {response.headers['x-request-id']})"
+    assert (response.status_code, response.json()) == (500, {"detail": answer, **error(answer, code="pipeline_failed")})
 
 
 def test_event_stream_mark_changes_nothing(app: Hayhooks, client: TestClient) -> None:

@@ -12,7 +12,7 @@ from hayhooks import PipelineEvent
 from hayhooks.chainlit_events import create_custom_element_event
 from hayhooks.events import create_notification_event, create_status_event
 from hayhooks.open_webui import create_message_event, create_replace_event, create_source_event
-from hayhooks.openai.deltas import Delta, DeltaReader, client_tool_names, is_message
+from hayhooks.openai.deltas import Delta, DeltaReader, client_tool_names, is_chat_message
 from hayhooks.pipelines.tokens import TokenMeter
 
 INFO = ComponentInfo(type="m.Model", name="llm")
@@ -40,6 +40,26 @@ class Thought:
     """A chunk with nothing but reasoning."""
 
     reasoning: str
+
+
+@dataclass
+class Call:
+    """A piece of a call as other libraries than Haystack have it."""
+
+    name: str | None
+    arguments: str | None
+    id: str | None
+
+
+@dataclass
+class Calls:
+    """A chunk with nothing but calls."""
+
+    tool_calls: list[Any]
+
+
+class OwnMessage(ChatMessage):
+    """A message of a user's own class."""
 
 
 @dataclass
@@ -170,6 +190,27 @@ URL_CITATION = {"type": "url_citation", "url": "http://a", "title": "A", "start_
             ],
             id="calls-that-name-themselves",
         ),
+        pytest.param(
+            ("mine",),
+            [Calls([{"index": 1, "id": "c1", "function": {"name": "mine", "arguments": "{}"}}, {"name": "theirs"}])],
+            [call(0, "c1", "mine", "{}")],
+            id="calls-in-the-form-of-openai",
+        ),
+        pytest.param(
+            ("mine",),
+            [Calls([Call("mine", "{", "c1")]), Calls([Call(None, "}", None)]), Calls([Call("theirs", "{}", "c2")])],
+            [call(0, "c1", "mine", "{"), call(0, None, None, "}"), Delta()],
+            id="calls-with-a-plain-name",
+        ),
+        pytest.param(
+            (),
+            [
+                passed_on(tool_calls=[{"index": 0, "id": "c1", "function": {"name": "f", "arguments": "{"}}]),
+                passed_on(tool_calls=[{"index": 0, "id": "c2", "function": {"name": "g"}, "mine": 1}]),
+            ],
+            [call(0, "c1", "f", "{"), Delta(tool_calls=[{**call(1, "c2", "g").tool_calls[0], "mine": 1}])],
+            id="calls-of-two-completions-in-one-stream",
+        ),
         pytest.param((), [ChatMessage.from_assistant("hi")], [Delta("hi")], id="message"),
         pytest.param(
             (),
@@ -217,7 +258,7 @@ URL_CITATION = {"type": "url_citation", "url": "http://a", "title": "A", "start_
             [
                 Delta(),
                 Delta("a", "hm"),
-                call(1, "c1", "f"),
+                call(0, "c1", "f"),
                 Delta(finish_reason="tool_calls"),
             ],
             id="chunks-of-an-openai-client",
@@ -300,8 +341,14 @@ def test_tools_of_the_client_are_those_with_a_name(tools: Any, expected: set[str
 
 @pytest.mark.parametrize(
     ("result", "expected"),
-    [(ChatMessage.from_assistant("hi"), True), ("hi", False), (chunk("hi"), False), ({"role": "assistant"}, False)],
-    ids=["message", "text", "chunk", "dict"],
+    [
+        pytest.param(ChatMessage.from_assistant("hi"), True, id="message"),
+        pytest.param(OwnMessage.from_assistant("hi"), True, id="subclass"),
+        pytest.param(type("ChatMessage", (), {})(), False, id="same-name"),
+        pytest.param("hi", False, id="text"),
+        pytest.param(chunk("hi"), False, id="chunk"),
+        pytest.param({"role": "assistant"}, False, id="dict"),
+    ],
 )
 def test_message_of_haystack_is_known_by_its_class(result: Any, expected: bool) -> None:
-    assert is_message(result) is expected
+    assert is_chat_message(result) is expected

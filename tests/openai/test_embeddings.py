@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import base64
 import struct
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import FunctionType
 from typing import Any
 
@@ -12,7 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
 
-from hayhooks import Hayhooks, Headers
+from hayhooks import Hayhooks, Headers, Settings
+from tests.http.waiting import wait_until
 from tests.openai.answering import JSON, Answers, error
 
 PATHS = ["/v1/embeddings", "/embeddings"]
@@ -153,6 +156,7 @@ def test_vectors_have_the_dimensions_that_were_asked_for(app: Hayhooks, client: 
     )
 
 
+UNFIT = "run_embedding must return finite numbers that 32 bits can hold"
 WRONG = "run_embedding must return one list of numbers for each input"
 
 
@@ -166,11 +170,17 @@ WRONG = "run_embedding must return one list of numbers for each input"
         pytest.param(["vector"], WRONG, id="text"),
         pytest.param([[None]], WRONG, id="not-numbers"),
         pytest.param({"embedding": [1.0]}, WRONG, id="another-dict"),
+        pytest.param({"object": "list", "data": None}, WRONG, id="whole-without-data"),
+        pytest.param([[10**400]], WRONG, id="too-large-for-a-float"),
+        pytest.param([[0.5, 1e300]], UNFIT, id="too-large-for-32-bits"),
+        pytest.param([[float("inf")]], UNFIT, id="infinite"),
+        pytest.param([[float("nan")]], UNFIT, id="no-number-at-all"),
     ],
 )
-def test_wrong_vectors_are_an_error(app: Hayhooks, client: TestClient, result: Any, text: str) -> None:
+@pytest.mark.parametrize("form", ["float", "base64"])
+def test_wrong_vectors_are_an_error(app: Hayhooks, client: TestClient, result: Any, text: str, form: str) -> None:
     app.deploy("p", embed(result))
-    response = post(client, encoding_format="base64")
+    response = post(client, encoding_format=form)
 
     assert response.status_code == 500
     assert response.json() == error(text, kind="server_error", code="pipeline_failed")
@@ -240,3 +250,42 @@ def test_request_that_does_not_fit_is_refused(app: Hayhooks, client: TestClient,
     assert response.status_code == 422
     assert response.json()["detail"][0]["loc"][:2] == ["body", *body]
     assert response.json()["error"]["type"] == "invalid_request_error"
+
+
+class Fails:
+    """A number, and a row, that fails as it is read."""
+
+    def __float__(self) -> float:
+        raise KeyError("a secret")
+
+    def __iter__(self) -> Any:
+        raise KeyError("a secret")
+
+
+@pytest.mark.parametrize("result", [Fails(), [Fails()], [[Fails()]]], ids=["rows", "row", "number"])
+def test_vector_that_fails_as_it_is_read_is_a_failed_run(app: Hayhooks, client: TestClient, result: Any) -> None:
+    app.deploy("p", embed(result))
+    response = post(client)
+    text = f"Pipeline execution failed (request id {response.headers['x-request-id']})"
+
+    assert response.status_code == 500
+    assert response.json() == error(text, kind="server_error", code="pipeline_failed")
+
+
+def test_async_method_answers_while_all_threads_of_runs_are_held() -> None:
+    may_go = threading.Event()
+
+    async def run_embedding_async(model: str, input: list[Any], body: JSON) -> Any:
+        return [[1.0]]
+
+    app = Hayhooks(settings=Settings(run_threads=1))
+    app.deploy("p", Answers(run_embedding_async=run_embedding_async))
+    held = app.deploy("held", embed(lambda inputs: may_go.wait(20)))
+    with TestClient(app, raise_server_exceptions=False) as client, ThreadPoolExecutor() as pool:
+        holding = pool.submit(client.post, "/v1/embeddings", json={"model": "held", "input": "a"})
+        try:
+            wait_until(lambda: held.runs.current == 1)
+            assert pool.submit(post, client).result(timeout=10).json() == answer_of([1.0])
+        finally:
+            may_go.set()
+            holding.result()

@@ -430,3 +430,39 @@ def test_notes_of_files_are_readable_json(app: Hayhooks, client: TestClient) -> 
 
     assert json.loads(note.read_text()) == file
     assert FileObject.model_validate(file).model_dump() == file
+
+
+def test_pipeline_keeps_its_file_whatever_else_it_says_of_it(app: Hayhooks, client: TestClient) -> None:
+    received: list[Any] = []
+    circular: list[Any] = []
+    circular.append(circular)
+    odd = {"a": object(), "b": b"\xff", "c": circular, "d": "\ud800", 5: 1, "fine": {"x": float("nan")}}
+    app.deploy("p", takes(received, result={**FACTS, **odd}))
+    response = upload(client)
+    expected = {**FACTS, "object": "file", "filename": None, "status": "processed", "fine": {"x": None}}
+
+    assert (response.status_code, response.json(), len(received)) == (200, expected, 1)
+    assert client.get(f"/v1/files/{FACTS['id']}").json() == expected
+
+
+def test_id_of_a_pipelines_file_may_have_slashes(app: Hayhooks, client: TestClient) -> None:
+    app.deploy("p", takes(result={**FACTS, "id": "a/b/c"}))
+    upload(client)
+
+    assert [client.get(f"{path}").json()["id"] for path in ("/v1/files/a/b/c", "/files/a%2Fb%2Fc")] == ["a/b/c"] * 2
+    assert client.get("/v1/files/a/b/c/content").status_code == 404
+    assert client.delete("/v1/files/a/b/c").json() == {"id": "a/b/c", "object": "file", "deleted": True}
+    assert client.get("/v1/files/a/b/c").status_code == 404
+
+
+@pytest.mark.parametrize(("asked", "status", "told"), [("bytes=9-", 416, "bytes */3"), ("bytes=x", 400, None)])
+def test_range_that_a_file_does_not_have_is_refused(
+    client: TestClient, asked: str, status: int, told: str | None
+) -> None:
+    path = f"/v1/files/{upload(client).json()['id']}/content"
+    response = client.get(path, headers={"range": asked})
+    text = "The header 'Range' asks for no bytes that the file has"
+
+    assert (response.status_code, response.headers.get("content-range")) == (status, told)
+    assert response.json() == error(text, kind="invalid_request_error", code=None)
+    assert client.get(path, headers={"range": "bytes=1-"}).text == "bc"

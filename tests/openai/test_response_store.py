@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -45,7 +46,7 @@ def test_store_keeps_the_newest(limit: int, expected: list[int]) -> None:
     assert ids_of(store, 4) == expected
 
 
-@pytest.mark.parametrize(("size", "expected"), [(0, []), (399, [3]), (500, [2, 3]), (1000, [0, 1, 2, 3])])
+@pytest.mark.parametrize(("size", "expected"), [(0, [3]), (399, [3]), (500, [2, 3]), (1000, [0, 1, 2, 3])])
 def test_store_keeps_no_more_bytes_than_it_may(size: int, expected: list[int]) -> None:
     store = ResponseStore(limit=9, size=size, lifetime=60)
     for number in range(4):
@@ -122,6 +123,36 @@ def test_a_whole_response_of_a_wrapper_is_kept_by_its_own_id(app: Hayhooks, clie
     assert seen == [["hi"], ["hi", item["content"], "on"]]
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"id": None}, {"id": ""}, {"id": ["a"]}, {"id": "resp_taken"}],
+    ids=["none", "null", "empty", "list", "taken"],
+)
+def test_whole_response_without_an_id_of_its_own_is_kept_by_ours(
+    app: Hayhooks, client: TestClient, given: JSON, stream: bool
+) -> None:
+    taken = {"id": "resp_taken", "object": "response", "output": [], "model": "first"}
+    answers = iter([taken, {"object": "response", "output": [], **given}])
+    app.deploy("p", Answers(run_response=lambda model, input_items, body: next(answers)))
+    create_response(client)
+
+    answer = stream_response(client)[-1]["response"] if stream else create_response(client)
+
+    assert re.fullmatch("resp_[0-9a-f]{32}", answer["id"])
+    assert client.get(f"/v1/responses/{answer['id']}").json() == answer
+    assert client.get("/v1/responses/resp_taken").json()["model"] == "first"
+
+
+def test_whole_response_without_a_list_of_output_is_none(app: Hayhooks, client: TestClient) -> None:
+    app.deploy("p", Answers(run_response=returns({"id": "resp_1", "object": "response", "output": None})))
+    response = client.post("/v1/responses", json={"model": "p"})
+    text = "Unsupported response type from run_response"
+
+    assert response.status_code == 500
+    assert response.json() == error(text, kind="server_error", code="pipeline_failed")
+
+
 @pytest.mark.parametrize("prefix", ["/v1", ""])
 @pytest.mark.parametrize("stream", [False, True])
 def test_response_can_be_retrieved_until_it_is_deleted(
@@ -170,13 +201,38 @@ def test_settings_bound_how_many_responses_are_kept() -> None:
 
 
 def test_settings_bound_the_bytes_of_the_requests_that_are_kept() -> None:
-    app = Hayhooks(settings=Settings(responses_size=300))
+    app = Hayhooks(settings=Settings(responses_size=3000))
     app.deploy("p", Answers(run_response=returns("hello")))
     with TestClient(app) as client:
-        large, first, second = (create_response(client, input="x" * size) for size in (400, 100, 100))
+        large, first, second = (create_response(client, input="x" * size) for size in (4000, 100, 100))
 
         found = [client.get(f"/v1/responses/{answer['id']}").status_code for answer in (large, first, second)]
     assert found == [404, 200, 200]
+
+
+def test_settings_bound_the_bytes_of_a_conversation_with_its_answers() -> None:
+    app = Hayhooks(settings=Settings(responses_size=10_000))
+    app.deploy("p", Answers(run_response=returns("x" * 2000)))
+    with TestClient(app) as client:
+        answers = [create_response(client, input="hi")]
+        for _ in range(4):
+            answers.append(create_response(client, input="on", previous_response_id=answers[-1]["id"]))
+
+        found = [client.get(f"/v1/responses/{answer['id']}").status_code for answer in answers]
+    # The last one holds the other four, which make it as large as all may be together.
+    assert found == [404, 404, 404, 404, 200]
+
+
+def test_response_that_is_too_large_is_kept_until_the_next() -> None:
+    app = Hayhooks(settings=Settings(responses_size=3000))
+    app.deploy("p", Answers(run_response=returns("hello")))
+    with TestClient(app) as client:
+        path = f"/v1/responses/{create_response(client, input='x' * 4000, background=True)['id']}"
+        wait_until(lambda: client.get(path).json().get("status") != "in_progress")
+        assert client.get(path).json()["status"] == "completed"
+
+        create_response(client)
+        assert client.get(path).status_code == 404
 
 
 def test_settings_say_how_long_responses_are_kept() -> None:

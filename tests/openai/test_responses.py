@@ -254,9 +254,9 @@ def test_each_kind_of_output_is_an_item_that_the_next_kind_closes(app: Hayhooks,
         "response.output_item.added",
         "response.function_call_arguments.delta",
         "response.function_call_arguments.delta",
+        "response.output_item.added",
         "response.function_call_arguments.done",
         "response.output_item.done",
-        "response.output_item.added",
         "response.function_call_arguments.done",
         "response.output_item.done",
         *MESSAGE_TYPES,
@@ -264,6 +264,20 @@ def test_each_kind_of_output_is_an_item_that_the_next_kind_closes(app: Hayhooks,
     ]
     assert output(events[-1]["response"]) == MIXED_OUTPUT
     assert [event["output_index"] for event in events if event["type"].endswith("item.added")] == [0, 1, 2, 3, 4]
+
+
+def test_calls_that_grow_side_by_side_are_not_torn_apart(app: Hayhooks, client: TestClient) -> None:
+    pieces = [("c1", "{", "edit"), ("c2", "[", "read"), ("c1", "}", None), ("c2", "]", None)]
+    app.deploy("p", Answers(run_response=streams(*(NamedCall(*piece) for piece in pieces), "done")))
+    items = [function_call("edit", "{}", "c1"), function_call("read", "[]", "c2"), message("done")]
+
+    events = stream_response(client)
+
+    assert output(events[-1]["response"]) == output(create_response(client)) == items
+    deltas = [event for event in events if event["type"] == "response.function_call_arguments.delta"]
+    assert [(event["output_index"], event["delta"]) for event in deltas] == [(0, "{"), (1, "["), (0, "}"), (1, "]")]
+    done = [event for event in events if event["type"] == "response.output_item.done"]
+    assert [(event["output_index"], without_ids(event["item"])) for event in done] == list(enumerate(items))
 
 
 def test_every_event_fits_the_types_of_the_official_client(app: Hayhooks, client: TestClient) -> None:
@@ -399,7 +413,7 @@ WHOLE: JSON = {
 def test_whole_response_is_sent_as_it_is(app: Hayhooks, client: TestClient, make: Any) -> None:
     app.deploy("p", Answers(run_response=returns(make(WHOLE))))
 
-    answer = create_response(client)
+    answer = create_response(client, store=False)
     last = stream_response(client)[-1]
 
     assert {key: answer[key] for key in WHOLE} == WHOLE
