@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hayhooks.events import PipelineEvent, create_notification_event, create_status_event
+from hayhooks.events import Markup, PipelineEvent, create_notification_event, create_status_event
 from hayhooks.open_webui import create_details_tag
 
 ToolCallbackReturn = PipelineEvent | str | list[PipelineEvent | str] | None
@@ -38,7 +38,7 @@ def default_on_tool_call_start(
 def default_on_tool_call_end(
     tool_name: str, arguments: dict[str, Any], result: str, error: bool
 ) -> list[PipelineEvent | str]:
-    """Show the arguments and the result of a tool call folded, or pop up that it failed."""
+    """Show the arguments and the result of a tool call folded, as `Markup`, or pop up that it failed."""
     if error:
         return [
             create_status_event(f"Called '{tool_name}' tool", done=True, hidden=True),
@@ -47,7 +47,7 @@ def default_on_tool_call_end(
     call = f"```\nArguments:\n{arguments}\n\nResponse:\n{result}\n```"
     return [
         create_status_event(f"Called '{tool_name}' tool", done=True),
-        create_details_tag(tool_name, f"Tool call result for '{tool_name}'", call),
+        Markup(create_details_tag(tool_name, f"Tool call result for '{tool_name}'", call)),
     ]
 
 

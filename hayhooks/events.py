@@ -9,6 +9,12 @@ from pydantic import BaseModel
 NotificationType = Literal["info", "success", "warning", "error"]
 
 
+class Markup(str):
+    """Text of a stream that is HTML for an interface which renders it; to others it means nothing."""
+
+    __slots__ = ()
+
+
 class StatusEventData(BaseModel):
     """A line that says what the pipeline does at the moment."""
 

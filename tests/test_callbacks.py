@@ -4,9 +4,12 @@ from typing import Any
 
 import pytest
 from haystack.dataclasses import ChatMessage, Document
+from starlette.testclient import TestClient
 
+from hayhooks import Hayhooks
 from hayhooks.callbacks import default_on_pipeline_end, default_on_tool_call_end, default_on_tool_call_start
-from hayhooks.events import create_notification_event, create_status_event
+from hayhooks.events import Markup, PipelineEvent, create_notification_event, create_status_event
+from tests.openai.answering import Answers, chat, streams
 
 
 def test_the_start_of_a_tool_call_is_a_status() -> None:
@@ -35,6 +38,14 @@ def test_the_end_of_a_tool_call_is_a_status_and_a_folded_result() -> None:
         "</details>\n"
         "\n",
     ]
+
+
+def test_the_folded_result_can_be_told_from_text_and_reaches_a_chat_as_it_is(client: TestClient, app: Hayhooks) -> None:
+    found = default_on_tool_call_end("weather", {"city": "Rome"}, "sunny", False)
+    app.deploy("p", Answers(run_chat_completion=streams(*found, "It is sunny.")))
+
+    assert [type(item) for item in found] == [PipelineEvent, Markup]
+    assert chat(client)["choices"][0]["message"]["content"] == f"{found[1]}It is sunny."
 
 
 def test_a_failed_tool_call_pops_up_an_error() -> None:

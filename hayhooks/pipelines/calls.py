@@ -8,7 +8,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from contextvars import copy_context
 from typing import Any
 
-from hayhooks.pipelines.channel import Channel, StreamClosed
+from hayhooks.pipelines.channel import Channel, StreamClosed, filled_channel
 from hayhooks.pipelines.methods import Colour, RunMethod
 from hayhooks.pipelines.threads import WorkerThreads
 
@@ -36,11 +36,12 @@ class ThreadIterator(AsyncIterator[Any]):
     """A plain iterator, run in a thread of its own, as an async iterator.
 
     The thread starts with the first item that is asked for, and ends with the iterator or,
-    after `aclose()`, with the item it is at; the iterator's `close()` is called in it.
+    after `aclose()`, with the item it is at; the iterator's `close()` is called in it. A
+    `PipelineStream` that the iterator reads is closed at once by `aclose()`.
     """
 
     def __init__(self, iterator: Iterator[Any]) -> None:
-        self._iterator = iterator
+        self._iterator: Iterator[Any] | None = iterator
         self._channel = Channel()
         self._context = copy_context()
         self._is_started = False
@@ -66,8 +67,9 @@ class ThreadIterator(AsyncIterator[Any]):
 
     def _iterate(self) -> None:
         error: BaseException | None = None
+        filled_channel.set(self._channel)
         try:
-            for item in self._iterator:
+            for item in self._iterator or ():
                 self._channel.put(item)
         except StreamClosed:
             pass
@@ -80,6 +82,8 @@ class ThreadIterator(AsyncIterator[Any]):
         self._channel.finish(error)
 
     def _close_iterator(self) -> None:
-        close = getattr(self._iterator, "close", None)
+        # Dropped too, as `map` and others have no `close()`: what they read is closed when it is collected.
+        iterator, self._iterator = self._iterator, None
+        close = getattr(iterator, "close", None)
         if close is not None:
             close()

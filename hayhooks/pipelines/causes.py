@@ -25,6 +25,7 @@ _BY_STATUS: dict[int, type[PipelineRunError]] = {
     504: ProviderTimedOut,
 }
 _MODULES = ("openai", "anthropic", "httpx", "httpx2", "requests", "builtins", "cohere", "mistralai", "groq")
+_WRAPPERS = ("haystack", "haystack_integrations")
 
 
 def find_provider_failure(error: BaseException) -> type[PipelineRunError] | None:
@@ -52,10 +53,15 @@ def _by_status(error: BaseException) -> type[PipelineRunError] | None:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what it came from, not more than ten deep."""
+    """Yield an error and what it came from, not more than ten deep.
+
+    What was handled when an error arose counts only for errors of Haystack, which wrap others: code of
+    a user that handles a provider's failure, and has a mistake in doing so, fails by its own fault.
+    """
     current: BaseException | None = error
     for _ in range(10):
         if current is None:
             return
         yield current
-        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+        is_wrapper = type(current).__module__.partition(".")[0] in _WRAPPERS and not current.__suppress_context__
+        current = current.__cause__ or (current.__context__ if is_wrapper else None)

@@ -10,10 +10,15 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
+from contextvars import ContextVar
 from typing import Any
+from weakref import WeakSet
 
 MOST_WAITING = 256
-"""How many items may wait before a producer thread is held up."""
+"""How many items may wait before a producer is held up."""
+
+filled_channel: ContextVar[Channel | None] = ContextVar("hayhooks_filled_channel", default=None)
+"""The channel into which the current thread puts what it reads from others."""
 
 
 class StreamClosed(BaseException):
@@ -37,11 +42,19 @@ class Channel:
         self._waiter: asyncio.Future[None] | None = None
         self._wake_is_due = False
         self._held_up = 0
+        self._held_up_tasks: list[asyncio.Future[None]] = []
+        self._sources: WeakSet[Channel] = WeakSet()
+        self._is_abandoned = False
 
     @property
     def is_closed(self) -> bool:
         """Whether the consumer has gone."""
         return self._closed
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many items wait that a producer has to wait too."""
+        return len(self._items) > MOST_WAITING and not self._closed
 
     def put(self, item: Any) -> None:
         """Hand over an item, from any thread. Raises `StreamClosed` when the consumer has gone.
@@ -52,8 +65,24 @@ class Channel:
         if len(self._items) > MOST_WAITING and not self._is_on_loop():
             with self._changed:
                 self._held_up += 1
-                self._changed.wait_for(lambda: self._closed or len(self._items) <= MOST_WAITING)
+                self._changed.wait_for(lambda: not self.is_full)
                 self._held_up -= 1
+
+    async def room(self) -> None:
+        """Hold up a producer on an event loop while too many items wait."""
+        loop = asyncio.get_running_loop()
+        while self.is_full:
+            going_on = loop.create_future()
+            with self._changed:
+                self._held_up += 1
+                self._held_up_tasks.append(going_on)
+            try:
+                # A consumer in another thread that took something before it could see the future has set none.
+                if self.is_full:
+                    await going_on
+            finally:
+                with self._changed:
+                    self._held_up -= 1
 
     def put_at_once(self, item: Any) -> None:
         """Hand over an item without ever being held up. Raises `StreamClosed` when the consumer has gone."""
@@ -64,6 +93,10 @@ class Channel:
 
     def finish(self, error: BaseException | None = None) -> None:
         """Say that nothing follows; `error` is raised to the consumer after the last item."""
+        if isinstance(error, StopIteration | StopAsyncIteration):
+            # Would be taken for the end. Python does the same with what a generator raises (PEP 479).
+            cause, error = error, RuntimeError(f"A stream raised {type(error).__name__}")
+            error.__cause__ = cause
         self._error = error
         self._finished = True
         self._wake()
@@ -74,6 +107,21 @@ class Channel:
         self._wake()
         with self._changed:
             self._changed.notify_all()
+            sources = list(self._sources)
+        self._let_go_on()
+        for source in sources:
+            source._is_abandoned = True
+            source.close()
+
+    def feed(self, other: Channel) -> None:
+        """Say that the consumer fills another channel: when that is closed, so is this one.
+
+        The consumer, which may wait here, is told by `StreamClosed`. Raises it when that has happened already.
+        """
+        with other._changed:
+            if other.is_closed:
+                raise StreamClosed
+            other._sources.add(self)
 
     def take(self) -> list[Any]:
         """Return what is here, without waiting."""
@@ -83,11 +131,16 @@ class Channel:
         return taken
 
     def get(self) -> Any:
-        """Return the next item, waiting in this thread. Raises `StopIteration` at the end."""
+        """Return the next item, waiting in this thread. Raises `StopIteration` at the end.
+
+        Raises `StreamClosed` when the channel that the items go to was closed.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._items or self._finished or self._closed)
         if self._items and not self._closed:
             return self._next()
+        if self._is_abandoned:
+            raise StreamClosed
         raise self._ending() or StopIteration
 
     async def get_async(self) -> Any:
@@ -109,9 +162,17 @@ class Channel:
 
     def _let_go_on(self) -> None:
         # A producer that is held up after this look sees in its own that something was taken.
-        if self._held_up:
-            with self._changed:
-                self._changed.notify_all()
+        if not self._held_up:
+            return
+        with self._changed:
+            self._changed.notify_all()
+            tasks, self._held_up_tasks = self._held_up_tasks, []
+        for going_on in tasks:
+            try:
+                going_on.get_loop().call_soon_threadsafe(_go_on, going_on)
+            except RuntimeError:
+                # The producer's loop was closed, and what waited there has gone.
+                pass
 
     def _ending(self) -> BaseException | None:
         error, self._error = self._error, None
@@ -155,3 +216,8 @@ class Channel:
         except RuntimeError:
             return False
         return True
+
+
+def _go_on(held_up: asyncio.Future[None]) -> None:
+    if not held_up.done():
+        held_up.set_result(None)

@@ -44,11 +44,12 @@ class ChunkCallbacks:
         yield chunk
 
     def end(self, result: Any) -> Iterator[Any]:
-        """Yield what `on_pipeline_end` returns: events as they are, a text as the last chunk."""
+        """Yield what `on_pipeline_end` returns: events and chunks as they are, all else as the text of a chunk."""
         from haystack.dataclasses import StreamingChunk  # loaded by the run that has just ended
 
         for item in _called(self.on_pipeline_end, result):
-            yield item if hasattr(item, "to_event_dict") else StreamingChunk(content=item)
+            is_ready = hasattr(item, "to_event_dict") or isinstance(item, StreamingChunk)
+            yield item if is_ready else StreamingChunk(content=chunk_text(item))
 
 
 def _called(callback: Callback | None, *arguments: Any) -> Iterator[Any]:
@@ -68,7 +69,7 @@ def _called(callback: Callback | None, *arguments: Any) -> Iterator[Any]:
 def _parsed_arguments(fragment: str | None) -> dict[str, Any]:
     try:
         arguments = json.loads(fragment or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return arguments if isinstance(arguments, dict) else {}
 

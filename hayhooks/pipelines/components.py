@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hayhooks.logger import log
@@ -22,10 +22,28 @@ def is_agent(pipeline: Any) -> bool:
     raise ValueError(f"Unsupported pipeline type: {type(pipeline)}")
 
 
+def find_inner(component: Any, socket: str) -> Iterator[Any]:
+    """Yield the components that get what is put into an input: those inside of this one, else it itself.
+
+    An agent hands its inputs to its `chat_generator`, a fallback to all of its `chat_generators`,
+    a `SuperComponent` to components of its pipeline.
+    """
+    inner: list[tuple[Any, str]] = [(generator, socket) for generator in getattr(component, "chat_generators", ())]
+    if hasattr(component, "chat_generator"):
+        inner.append((component.chat_generator, socket))
+    if hasattr(component, "pipeline") and hasattr(component, "input_mapping"):
+        paths = [path.partition(".") for path in component.input_mapping.get(socket, ())]
+        inner += [(component.pipeline.get_component(name), inner_socket) for name, _, inner_socket in paths]
+    if not inner:
+        yield component
+    for part, inner_socket in inner:
+        yield from find_inner(part, inner_socket)
+
+
 def streams_on_loop(component: Any) -> bool:
-    """Tell whether a component streams on the event loop. An agent does if its generator does."""
-    generator = getattr(component, "chat_generator", component)
-    return hasattr(component, "run_async") and hasattr(generator, "run_async")
+    """Tell whether a component, and all inside of it that stream, can do so on the event loop."""
+    streaming = find_inner(component, "streaming_callback")
+    return hasattr(component, "run_async") and all(hasattr(part, "run_async") for part in streaming)
 
 
 def is_streaming_component(component: Any) -> bool:

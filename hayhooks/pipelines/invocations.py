@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
 
-from hayhooks.pipelines.components import is_agent, nest_arguments, select_streaming_components, streams_on_loop
-from hayhooks.pipelines.tokens import ask_for_usage, metered_components, token_meter, without_connected
+from hayhooks.pipelines.components import (
+    find_all_streaming_components,
+    is_agent,
+    nest_arguments,
+    select_streaming_components,
+    streams_on_loop,
+)
+from hayhooks.pipelines.tokens import (
+    ask_for_usage,
+    can_be_asked,
+    metered_components,
+    token_meter,
+    without_connected,
+)
 
 default_streaming_components: ContextVar[str] = ContextVar("hayhooks_streaming_components", default="")
 """The setting HAYHOOKS_STREAMING_COMPONENTS of the server that runs the current request."""
@@ -15,85 +27,76 @@ default_streaming_components: ContextVar[str] = ContextVar("hayhooks_streaming_c
 Callback = Callable[[Any], Any]
 
 
-def with_callback(
-    pipeline: Any,
-    arguments: Mapping[str, Any] | None,
-    chosen: str | Sequence[str] | None,
-    *,
-    plain: Callback,
-    on_loop: Callback | None = None,
-) -> dict[str, Any]:
-    """Return a copy of the run arguments that also hands a callback to the components that stream.
+class Invocation:
+    """One run of a pipeline or of an agent, with a callback for the components that stream.
 
-    Those that can run on the event loop get `on_loop` where it is given.
+    Those that can run on the event loop get `on_loop` where it is given, and none where `plain` is
+    None. The arguments are copied.
     """
-    asks_for_usage = (meter := token_meter.get()) is not None and meter.is_asked
-    if is_agent(pipeline):
-        flat = {**(arguments or {}), "streaming_callback": on_loop or plain}
-        if asks_for_usage:
-            ask_for_usage(pipeline, flat)
-        return flat
-    components = select_streaming_components(pipeline, chosen, default=default_streaming_components.get())
-    nested = nest_arguments(pipeline, arguments or {})
-    for component, name in components:
-        inputs = nested.setdefault(name, {})
-        inputs["streaming_callback"] = on_loop if on_loop and streams_on_loop(component) else plain
-        if asks_for_usage:
-            ask_for_usage(component, inputs)
-    return nested
 
+    def __init__(
+        self,
+        pipeline: Any,
+        arguments: Mapping[str, Any] | None,
+        *,
+        chosen: str | Sequence[str] | None,
+        outputs: set[str] | None,
+        plain: Callback | None,
+        on_loop: Callback | None = None,
+    ) -> None:
+        meter = token_meter.get()
+        self._pipeline = pipeline
+        self._is_agent = is_agent(pipeline)
+        self._meter = None if meter is None else meter.begin_run()
+        self.count_chunk = None if self._meter is None else self._meter.count_chunk
+        """Takes note of what a chunk of the run reports, where somebody wants to know."""
+        self._outputs = None if outputs is None else set(outputs)
+        is_asked = meter is not None and meter.is_asked
+        if self._is_agent:
+            self._arguments = {**(arguments or {}), **({"streaming_callback": on_loop or plain} if plain else {})}
+            if is_asked and can_be_asked(pipeline, streams=True):
+                ask_for_usage(self._arguments)
+            return
+        default = default_streaming_components.get()
+        components = select_streaming_components(pipeline, chosen, default=default) if plain is not None else []
+        self._streaming = {name for _, name in components}
+        nested = nest_arguments(pipeline, arguments or {})
+        for component, name in components:
+            callback = on_loop if on_loop and streams_on_loop(component) else plain
+            nested.setdefault(name, {})["streaming_callback"] = callback
+        if is_asked:
+            self._ask_for_usage(nested)
+        self._metered = set() if meter is None else metered_components(pipeline)
+        self._arguments = {"data": nested}
+        if self._outputs is not None or self._metered:
+            self._arguments["include_outputs_from"] = self._metered | (self._outputs or set())
 
-def plain_run(pipeline: Any, arguments: dict[str, Any], outputs: set[str] | None) -> Callable[[], Any]:
-    """Return the call that runs the pipeline in the current thread."""
-    if is_agent(pipeline):
-        count = _agent_meter()
-        return lambda: count(pipeline.run(**arguments))
-    options, count = _metered(pipeline, outputs)
-    return lambda: count(pipeline.run(data=arguments, **options))
+    def run(self) -> Any:
+        """Run in the current thread and return the result."""
+        return self._counted(self._pipeline.run(**self._arguments))
 
+    async def run_async(self) -> Any:
+        """Run in the current task and return the result."""
+        return self._counted(await self._pipeline.run_async(**self._arguments))
 
-def async_run(pipeline: Any, arguments: dict[str, Any], outputs: set[str] | None) -> Callable[[], Awaitable[Any]]:
-    """Return the call that runs the pipeline in the current task."""
-    is_agent_run = is_agent(pipeline)
-    options, count = ({}, _agent_meter()) if is_agent_run else _metered(pipeline, outputs)
+    def _ask_for_usage(self, nested: dict[str, dict[str, Any]]) -> None:
+        free = self._pipeline.inputs()
+        for component, name in find_all_streaming_components(self._pipeline):
+            # An input that another component feeds cannot be given as well.
+            takes_option = "generation_kwargs" in free.get(name, {})
+            if takes_option and can_be_asked(component, streams=name in self._streaming):
+                ask_for_usage(nested.setdefault(name, {}))
 
-    async def run() -> Any:
-        if is_agent_run:
-            return count(await pipeline.run_async(**arguments))
-        return count(await pipeline.run_async(data=arguments, **options))
-
-    return run
-
-
-def _agent_meter() -> Callable[[Any], Any]:
-    """Return what counts the usage in the result of an agent and gives that back."""
-    meter = token_meter.get()
-    if meter is None:
-        return _unchanged
-    meter.expect_result()
-
-    def count(result: Any) -> Any:
-        meter.count_outputs(result)
-        return result
-
-    return count
-
-
-def _metered(pipeline: Any, outputs: set[str] | None) -> tuple[dict[str, set[str]], Callable[[Any], Any]]:
-    """Return the options of the run, and what counts the usage in its result and gives back what was asked for."""
-    meter = token_meter.get()
-    if meter is None:
-        return ({} if outputs is None else {"include_outputs_from": set(outputs)}), _unchanged
-    meter.expect_result()
-    metered, asked = metered_components(pipeline), set(outputs or ())
-
-    def count(result: Any) -> Any:
-        for name in metered & result.keys():
-            meter.count_outputs(result[name])
-        return without_connected(pipeline, result, metered - asked)
-
-    return {"include_outputs_from": asked | metered}, count
-
-
-def _unchanged(result: Any) -> Any:
-    return result
+    def _counted(self, result: Any) -> Any:
+        """Count what a result reports, and return it as it is without that."""
+        if self._meter is None:
+            return result
+        if self._is_agent:
+            self._meter.count_results(streaming=[result], others=[])
+            return result
+        found = self._metered & result.keys()
+        self._meter.count_results(
+            streaming=[result[name] for name in found & self._streaming],
+            others=[result[name] for name in found - self._streaming],
+        )
+        return without_connected(self._pipeline, result, names=self._metered - (self._outputs or set()))

@@ -15,17 +15,15 @@ from contextvars import ContextVar, copy_context
 from typing import Any
 
 from hayhooks.pipelines.abandoned import close_connections
-from hayhooks.pipelines.channel import Channel, StreamClosed
+from hayhooks.pipelines.channel import Channel, StreamClosed, filled_channel
 from hayhooks.pipelines.chunks import ChunkCallbacks
 from hayhooks.pipelines.components import ensure_async_support, is_agent, streams_async
 from hayhooks.pipelines.external import EventQueue, joined
-from hayhooks.pipelines.invocations import async_run, plain_run, with_callback
+from hayhooks.pipelines.invocations import Invocation
 
 _current_emitter: ContextVar[_Emitter] = ContextVar("hayhooks_emitter")
 
-# The event loop keeps only weak references to its tasks: a shielded run that nobody
-# waits for is kept alive here.
-_detached_runs: set[asyncio.Task[None]] = set()
+_MONTH = 30 * 86400
 
 
 def streaming_generator(
@@ -47,9 +45,8 @@ def streaming_generator(
     `streaming_components` names the components that stream, "all", or None for the last one.
     Raises `ValueError` when the pipeline is none, or has no component that streams.
     """
-    arguments = with_callback(pipeline, pipeline_run_args, streaming_components, plain=emit)
     return PipelineStream(
-        plain_run(pipeline, arguments, include_outputs_from),
+        Invocation(pipeline, pipeline_run_args, chosen=streaming_components, outputs=include_outputs_from, plain=emit),
         callbacks=ChunkCallbacks(on_tool_call_start, on_tool_call_end, on_reasoning, on_pipeline_end),
         external_event_queue=external_event_queue,
     )
@@ -80,12 +77,15 @@ def async_streaming_generator(
     runs_async = streams_async(pipeline)
     if not allow_sync_streaming_callbacks and not is_agent(pipeline):
         ensure_async_support(pipeline)
-    arguments = with_callback(
-        pipeline, pipeline_run_args, streaming_components, plain=emit, on_loop=emit_async if runs_async else emit
-    )
-    run = async_run if runs_async else plain_run
     return PipelineStream(
-        run(pipeline, arguments, include_outputs_from),
+        Invocation(
+            pipeline,
+            pipeline_run_args,
+            chosen=streaming_components,
+            outputs=include_outputs_from,
+            plain=emit,
+            on_loop=emit_async if runs_async else None,
+        ),
         is_async=runs_async,
         callbacks=callbacks,
         external_event_queue=external_event_queue,
@@ -100,7 +100,10 @@ def emit(chunk: Any) -> None:
 
 async def emit_async(chunk: Any) -> None:
     """Hand a chunk to the current stream: the streaming callback of async components."""
-    _current_emitter.get().put_chunk(chunk)
+    emitter = _current_emitter.get()
+    emitter.put_chunk(chunk)
+    if emitter.channel.is_full:
+        await emitter.channel.room()
 
 
 class PipelineStream(Generator[Any, None, None]):
@@ -108,19 +111,21 @@ class PipelineStream(Generator[Any, None, None]):
 
     The run starts with the first chunk that is asked for, in the context in which the stream
     was made. An error of the run is raised after the chunks that came before it. Closing the
-    stream, or dropping it, ends the run at its next chunk.
+    stream, dropping it, or cancelling the task that waits for a chunk, ends the run at its next chunk.
     """
 
     def __init__(
         self,
-        run: Callable[[], Any],
+        invocation: Invocation,
         *,
         callbacks: ChunkCallbacks,
         is_async: bool = False,
         external_event_queue: EventQueue | None = None,
         is_shielded: bool = False,
     ) -> None:
-        self._emitter = _Emitter(run, callbacks, external_event_queue, is_shielded)
+        self._emitter = _Emitter(
+            invocation, callbacks=callbacks, external=external_event_queue, is_shielded=is_shielded
+        )
         self._channel = self._emitter.channel
         self._is_async = is_async
         self._context = copy_context()
@@ -138,7 +143,12 @@ class PipelineStream(Generator[Any, None, None]):
 
     async def __anext__(self) -> Any:
         self._start(asyncio.get_running_loop())
-        return await self._channel.get_async()
+        try:
+            return await self._channel.get_async()
+        except asyncio.CancelledError:
+            # As an async generator ends: a method that loops over the stream has no place to close it.
+            self.close()
+            raise
 
     def ready(self) -> list[Any]:
         """Return the chunks that wait, without waiting for more."""
@@ -176,31 +186,41 @@ class PipelineStream(Generator[Any, None, None]):
     def _start(self, loop: asyncio.AbstractEventLoop | None) -> None:
         if self._is_started:
             return
+        if loop is None and (filled := filled_channel.get()) is not None:
+            self._channel.feed(filled)
         if self._is_async and loop is not None:
             self._task = loop.create_task(self._emitter.produce_async(), context=self._context)
             if self._emitter.is_shielded:
-                _detached_runs.add(self._task)
-                self._task.add_done_callback(_detached_runs.discard)
+                _keep_alive(self._task)
         else:
             run, produce = self._context.run, self._emitter.produce
             threading.Thread(target=run, args=(produce, loop), name="hayhooks-pipeline", daemon=True).start()
         self._is_started = True
 
 
+def _keep_alive(task: asyncio.Task[None]) -> None:
+    """Hold a task for which nobody waits: an event loop has weak references to its tasks, but holds its timers."""
+    timer = task.get_loop().call_later(_MONTH, task.done)
+    task.add_done_callback(lambda _: timer.cancel())
+
+
 class _Emitter:
     """The producer's side of a stream. Does not know the stream, so that dropping that closes it."""
 
     def __init__(
-        self, run: Callable[[], Any], callbacks: ChunkCallbacks, external: EventQueue | None, is_shielded: bool
+        self, invocation: Invocation, *, callbacks: ChunkCallbacks, external: EventQueue | None, is_shielded: bool
     ) -> None:
         self.channel = Channel()
         self.is_shielded = is_shielded
-        self._run = run
+        self._invocation = invocation
+        self._count_chunk = invocation.count_chunk
         self._callbacks = callbacks
         self._external = external
 
     def put_chunk(self, chunk: Any) -> None:
         """Hand over a chunk, and before it what the callbacks make of it."""
+        if self._count_chunk is not None:
+            self._count_chunk(chunk)
         self._put_all(self._callbacks.expand(chunk), self.channel.put)
 
     def produce(self, loop: asyncio.AbstractEventLoop | None) -> None:
@@ -208,9 +228,10 @@ class _Emitter:
         _current_emitter.set(self)
         error: BaseException | None = None
         try:
-            with joined(self._external, self._put_external, loop=loop):
-                result = self._run()
-            self._put_last(result)
+            with joined(self._external, self._put_external, loop=loop) as settle:
+                result = self._invocation.run()
+                settle()
+                self._put_last(result)
         except StreamClosed as closed:
             close_connections(closed)
         except BaseException as exc:
@@ -223,8 +244,8 @@ class _Emitter:
         error: BaseException | None = None
         try:
             with joined(self._external, self._put_external):
-                result = await self._run()
-            self._put_last(result)
+                result = await self._invocation.run_async()
+                self._put_last(result)
         except StreamClosed:
             pass
         except BaseException as exc:

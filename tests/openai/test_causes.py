@@ -13,6 +13,7 @@ import requests
 from haystack import Pipeline
 from haystack.components.agents import Agent
 from haystack.components.generators.chat import OpenAIChatGenerator
+from haystack.core.errors import PipelineRuntimeError
 from haystack.dataclasses import ChatMessage
 from haystack.utils import Secret
 from starlette.exceptions import HTTPException
@@ -181,6 +182,19 @@ def test_text_of_the_exception_stays_on_the_server_unless_the_setting_says_other
                 assert UNREACHABLE in response.text or show_tracebacks
 
 
+def test_mistake_of_a_wrapper_that_handles_a_failure_is_its_own(app: Hayhooks, client: TestClient) -> None:
+    def handle(model: str, messages: Any, body: Any) -> Any:
+        try:
+            raise requests.ConnectionError
+        except requests.ConnectionError:
+            return messages["bug"]
+
+    app.deploy("p", Answers(run_chat_completion=handle))
+    response = client.post("/v1/chat/completions", json={"model": "p", "messages": []})
+
+    assert (response.status_code, response.json()["error"]["code"]) == (500, "pipeline_failed")
+
+
 # The classes
 
 
@@ -216,7 +230,8 @@ def answered(status: int) -> requests.Response:
 REQUEST = httpx2.Request("GET", "http://x")
 REFUSAL = httpx2.Response(400, request=REQUEST)
 HTTPX_REQUEST = httpx.Request("GET", "http://x")
-HIDDEN = caused(ValueError(), within=ConnectionError())
+WRAPPED = PipelineRuntimeError("llm", None, "x")
+HIDDEN = caused(PipelineRuntimeError("llm", None, "x"), within=ConnectionError())
 HIDDEN.__suppress_context__ = True
 
 
@@ -267,7 +282,8 @@ HIDDEN.__suppress_context__ = True
             type("RateLimitError", (Exception,), {"__module__": "anthropic.x"})(), ProviderRateLimited, id="anthropic"
         ),
         pytest.param(caused(ValueError(), by=TimeoutError()), ProviderTimedOut, id="cause"),
-        pytest.param(caused(ValueError(), within=TimeoutError()), ProviderTimedOut, id="context"),
+        pytest.param(caused(ValueError(), within=TimeoutError()), None, id="mistake-in-a-handler"),
+        pytest.param(caused(WRAPPED, within=TimeoutError()), ProviderTimedOut, id="context-of-haystack"),
         pytest.param(HIDDEN, None, id="hidden-context"),
         pytest.param(deep(9), ProviderUnavailable, id="nine-deep"),
         pytest.param(deep(10), None, id="ten-deep"),

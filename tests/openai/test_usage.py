@@ -2,83 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from haystack import Pipeline, component
 from haystack.components.agents import Agent
-from haystack.components.generators.chat import MockChatGenerator, OpenAIChatGenerator
+from haystack.components.generators.chat import MockChatGenerator
 from haystack.dataclasses import ChatMessage, StreamingChunk
 from haystack.tools import tool
-from haystack.utils import Secret
 from starlette.testclient import TestClient
 
-from hayhooks import Hayhooks, async_streaming_generator, streaming_generator
+from hayhooks import Hayhooks, streaming_generator
 from hayhooks.pipelines.tokens import TokenMeter
 from tests.openai.answering import JSON, Answers, chat, create_response, returns, stream_chat, stream_response, streams
-from tests.openai_server import OpenAIServer, openai_server
+from tests.openai.metering import (
+    ASKED,
+    TWO,
+    Serve,
+    chat_usage,
+    generator,
+    two_llms,
+    usage_of,
+    user,
+    without_details,
+)
+from tests.openai_server import OpenAIServer
 from tests.pipelines.generators import PlainGenerator
-
-ASKED = {"stream_options": {"include_usage": True}}
-RUN = {False: streaming_generator, True: async_streaming_generator}
-
-
-@pytest.fixture
-def provider() -> Iterator[OpenAIServer]:
-    with openai_server() as server:
-        yield server
-
-
-def generator(provider: OpenAIServer, **options: Any) -> OpenAIChatGenerator:
-    return OpenAIChatGenerator(api_key=Secret.from_token("key"), api_base_url=provider.url, max_retries=0, **options)
-
-
-def user(text: str) -> list[ChatMessage]:
-    return [ChatMessage.from_user(text)]
-
-
-def chat_usage(prompt: int, completion: int) -> JSON:
-    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
-
-
-Serve = Callable[..., None]
-
-
-@pytest.fixture
-def serve(app: Hayhooks, client: TestClient) -> Iterator[Serve]:
-    """Deploy a pipeline as `p`, for chats and for responses; clients of its components are closed at the end."""
-    served: list[Any] = []
-
-    def deploy(pipeline: Any, arguments: Any, *, is_async: bool = False, **options: Any) -> None:
-        def run(model: str, messages: Any = None, body: Any = None, input_items: Any = None) -> Any:
-            return RUN[is_async](pipeline, arguments, **options)
-
-        async def run_async(model: str, messages: Any = None, body: Any = None, input_items: Any = None) -> Any:
-            return run(model)
-
-        served.append(pipeline)
-        method = run_async if is_async else run
-        app.deploy("p", Answers(run_chat_completion=method, run_response=method))
-
-    yield deploy
-    for pipeline in served:
-        assert client.portal is not None
-        client.portal.call(pipeline.close_async)
-        pipeline.close()
-
-
-def usage_of(client: TestClient, **body: Any) -> Any:
-    """Return the usage of a stream, None where no chunk has any; only the last chunk may."""
-    chunks = stream_chat(client, **body)
-    found = [chunk for chunk in chunks if "usage" in chunk]
-    assert found in ([], chunks[-1:])
-    assert all(chunk["choices"] == [] for chunk in found)
-    return without_details(found[0]["usage"]) if found else None
-
-
-def without_details(usage: Any) -> Any:
-    return usage and {key: value for key, value in usage.items() if not key.endswith("_details")}
 
 
 def one_llm(provider: OpenAIServer) -> Pipeline:
@@ -130,29 +79,6 @@ def test_options_of_the_wrapper_stay_where_usage_is_asked_for(
     assert sent["stream_options"] == {"include_obfuscation": False, "include_usage": True}
     assert arguments == {"llm": {"messages": user("one two"), "generation_kwargs": options}}
     assert options["stream_options"] == {"include_obfuscation": False}
-
-
-@component
-class Question:
-    """Makes the next question of an answer, and hands the answer on under the name that generators use."""
-
-    @component.output_types(messages=list[ChatMessage], replies=list[ChatMessage])
-    def run(self, replies: list[ChatMessage]) -> dict[str, Any]:
-        return {"messages": user(f"again {replies[0].text}"), "replies": replies}
-
-
-def two_llms(provider: OpenAIServer) -> Pipeline:
-    """Return a pipeline whose first answer becomes the question of the second."""
-    pipeline = Pipeline()
-    pipeline.add_component("first", generator(provider))
-    pipeline.add_component("question", Question())
-    pipeline.add_component("second", generator(provider))
-    pipeline.connect("first.replies", "question.replies")
-    pipeline.connect("question.messages", "second.messages")
-    return pipeline
-
-
-TWO = {"first": {"messages": user("one")}}
 
 
 @pytest.mark.parametrize("is_async", [False, True])
@@ -378,10 +304,17 @@ def test_generator_of_another_kind_is_not_told_to_report(client: TestClient, ser
     assert stream_chat(client, **ASKED)[0]["choices"][0]["delta"]["content"] == "hi"
 
 
-def test_meter_counts_nothing_of_outputs_without_reports() -> None:
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        {"replies": None},
+        {"replies": [StreamingChunk("x"), ChatMessage.from_assistant("x"), "x"]},
+        {"token_usage": {}},
+    ],
+    ids=["none", "no-reports", "empty"],
+)
+def test_outputs_without_reports_count_nothing(outputs: JSON) -> None:
     meter = TokenMeter(is_asked=True)
-    meter.count_outputs({"replies": None})
-    meter.count_outputs({"replies": [StreamingChunk("x"), ChatMessage.from_assistant("x"), "x"]})
-    meter.count_outputs({"token_usage": {}})
+    meter.begin_run().count_results(streaming=[outputs], others=[outputs])
 
     assert (meter.chat_usage(), meter.response_usage()) == (None, None)

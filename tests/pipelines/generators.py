@@ -31,7 +31,11 @@ class PlainGenerator:
 
     @component.output_types(replies=list[ChatMessage])
     def run(
-        self, messages: list[ChatMessage], streaming_callback: Callback | None = None, tools: list[Tool] | None = None
+        self,
+        messages: list[ChatMessage],
+        streaming_callback: Callback | None = None,
+        tools: list[Tool] | None = None,
+        generation_kwargs: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
         return self.mock.run(messages, streaming_callback, tools=tools)
 

@@ -6,17 +6,18 @@ import asyncio
 import gc
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable
+import weakref
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
 
 import pytest
-from haystack import component
-from haystack.components.generators.chat import MockChatGenerator
+from haystack import SuperComponent, component
+from haystack.components.generators.chat import FallbackChatGenerator, MockChatGenerator
 from haystack.dataclasses import ChatMessage, StreamingChunk
 from haystack.tools.tool import Tool
 
-from hayhooks import BasePipelineWrapper, Hayhooks, async_streaming_generator
+from hayhooks import async_streaming_generator
 from hayhooks.pipelines.channel import StreamClosed
 from hayhooks.pipelines.streaming import PipelineStream
 from tests.pipelines.generators import (
@@ -28,7 +29,6 @@ from tests.pipelines.generators import (
     arguments_of,
     pipeline_of,
     text_of,
-    wait_until,
     wait_until_async,
     weather_agent,
 )
@@ -295,6 +295,7 @@ def test_a_token_that_comes_before_the_cancellation_ends_the_run_too() -> None:
             messages: list[ChatMessage],
             streaming_callback: Callback | None = None,
             tools: list[Tool] | None = None,
+            generation_kwargs: dict[str, Any] | None = None,
         ) -> dict[str, Any]:
             assert streaming_callback is not None
             await streaming_callback(StreamingChunk("one"))
@@ -389,37 +390,66 @@ def test_a_stream_may_outlive_its_event_loop() -> None:
     assert tokens.error is asyncio.CancelledError
 
 
-@pytest.mark.parametrize("made", [AsyncTokens, Tokens])
-def test_a_client_that_leaves_ends_the_run_of_its_stream(made: type[Tokens]) -> None:
-    tokens = made()
-    tokens.permit(3)
+def super_component(generator: Any) -> SuperComponent:
+    return SuperComponent(pipeline_of(llm=generator))
 
-    class Wrapper(BasePipelineWrapper):
-        def setup(self) -> None:
-            self.pipeline = pipeline_of(tokens=tokens)
 
-        async def run_api_async(self) -> AsyncGenerator[Any, None]:
-            return async_streaming_generator(self.pipeline, allow_sync_streaming_callbacks=True)  # type: ignore[return-value]
+NESTED = [
+    pytest.param(lambda: FallbackChatGenerator([PlainGenerator("a b")]), id="fallback-to-plain"),
+    pytest.param(lambda: FallbackChatGenerator([MockChatGenerator("a b")]), id="fallback-to-async"),
+    pytest.param(lambda: FallbackChatGenerator([MockChatGenerator("a b"), PlainGenerator()]), id="fallback-to-both"),
+    pytest.param(lambda: super_component(PlainGenerator("a b")), id="super-component-of-plain"),
+    pytest.param(lambda: super_component(MockChatGenerator("a b")), id="super-component-of-async"),
+    pytest.param(
+        lambda: super_component(weather_agent(FallbackChatGenerator([PlainGenerator("a b")]))), id="all-of-them"
+    ),
+]
 
-    app = Hayhooks()
-    app.deploy("endless", Wrapper())
-    sent: list[str] = []
 
-    async def receive() -> dict[str, Any]:
-        if not sent:
-            sent.append("request")
-            return {"type": "http.request", "body": b"{}", "more_body": False}
-        await wait_until_async(lambda: sent.count("chunk"))
-        return {"type": "http.disconnect"}
+@pytest.mark.parametrize("make", NESTED)
+@pytest.mark.parametrize("is_hybrid", [False, True])
+def test_generators_inside_of_others_stream(make: Callable[[], Any], is_hybrid: bool) -> None:
+    others = {"async": AsyncPlace()} if is_hybrid else {}
+    pipeline = pipeline_of(**others, outer=make())
 
-    async def send(message: Any) -> None:
-        if message.get("body"):
-            sent.append("chunk")
+    stream = async_streaming_generator(pipeline, arguments_of("outer"), streaming_components="all")
 
-    scope = {"type": "http", "method": "POST", "path": "/endless/run", "headers": [], "query_string": b""}
-    asyncio.run(asyncio.wait_for(app(scope, receive, send), 10))
-    made_then = tokens.made
-    tokens.permit(10)
-    wait_until(tokens.ended.is_set)
+    assert sorted(asyncio.run(texts(stream))) == [*(["MainThread"] if is_hybrid else []), "a ", "b"]
 
-    assert tokens.made - made_then <= 1
+
+def test_an_agent_streams_what_a_generator_inside_of_its_own_says() -> None:
+    agent = weather_agent(FallbackChatGenerator([PlainGenerator("a b")]))
+
+    assert asyncio.run(texts(async_streaming_generator(agent, MESSAGES))) == ["a ", "b"]
+
+
+def test_a_shielded_run_for_which_nobody_waits_is_kept_alive() -> None:
+    @component
+    class Orphan(Steps):
+        @component.output_types(text=str)
+        async def run_async(self, streaming_callback: Callable[..., Any] | None = None) -> dict[str, str]:
+            assert streaming_callback is not None
+            await streaming_callback(StreamingChunk("one"))
+            going_on = asyncio.get_running_loop().create_future()
+            self.going_on = weakref.ref(going_on)
+            await going_on
+            return {"text": "end"}
+
+    orphan = Orphan()
+    results: list[Any] = []
+
+    async def main() -> None:
+        stream = async_streaming_generator(
+            pipeline_of(orphan=orphan), shield_pipeline_task=True, on_pipeline_end=results.append
+        )
+        await anext(stream)
+        await wait_until_async(lambda: hasattr(orphan, "going_on"))
+        del stream
+        gc.collect()
+        going_on = orphan.going_on()
+        assert going_on is not None
+        going_on.set_result(None)
+        await wait_until_async(lambda: results)
+
+    asyncio.run(main())
+    assert results == [{"orphan": {"text": "end"}}]

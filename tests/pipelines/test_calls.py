@@ -225,3 +225,15 @@ def test_the_first_error_counts_when_the_iterator_fails_twice() -> None:
             await anext(ThreadIterator(Broken(error=Boom())))
 
     asyncio.run(main())
+
+
+def test_an_iterator_that_raises_the_end_of_an_async_one_fails() -> None:
+    class Mistaken(Closing):
+        def __next__(self) -> int:
+            raise StopAsyncIteration
+
+    async def main() -> None:
+        with pytest.raises(RuntimeError, match="^A stream raised StopAsyncIteration$"):
+            await anext(ThreadIterator(Mistaken()))
+
+    asyncio.run(main())

@@ -269,6 +269,108 @@ def test_a_producer_learns_that_the_event_loop_of_its_consumer_is_closed() -> No
     waiting.close()
 
 
+async def full(channel: Channel) -> asyncio.Task[None]:
+    """Fill a channel, and return a producer that waits for room in it."""
+    for number in range(MOST_WAITING + 1):
+        channel.put(number)
+    held_up = asyncio.ensure_future(channel.room())
+    await asyncio.sleep(0)
+    assert not held_up.done()
+    return held_up
+
+
+@pytest.mark.parametrize("release", ["get_async", "take", "close"])
+def test_a_producer_on_the_event_loop_waits_for_room(release: str) -> None:
+    async def main() -> None:
+        channel = Channel()
+        held_up = await full(channel)
+        if release == "get_async":
+            await channel.get_async()
+        elif release == "take":
+            channel.take()
+        else:
+            channel.close()
+        await asyncio.wait_for(held_up, 10)
+        await channel.room()
+
+    asyncio.run(main())
+
+
+def test_a_producer_that_was_cancelled_while_it_waited_for_room_harms_nothing() -> None:
+    async def main() -> list[Any]:
+        channel = Channel()
+        held_up = await full(channel)
+        held_up.cancel()
+        taken = channel.take()
+        await asyncio.sleep(0)
+        return taken
+
+    assert asyncio.run(main()) == list(range(MOST_WAITING + 1))
+
+
+def test_a_consumer_may_outlive_the_event_loop_of_a_producer_that_waits_for_room() -> None:
+    channel = Channel()
+    put_all(channel, range(MOST_WAITING))
+    channel.put_at_once(MOST_WAITING)
+    loop = asyncio.new_event_loop()
+    waiting = channel.room()
+    loop.run_until_complete(_step(waiting))
+    loop.close()
+
+    assert channel.get() == 0
+    waiting.close()
+
+
+def test_room_that_is_made_right_before_the_wait_is_not_missed() -> None:
+    channel = Channel()
+
+    class Loop(asyncio.SelectorEventLoop):
+        """Lets the consumer take all when the producer has just looked for room."""
+
+        def create_future(self) -> asyncio.Future[Any]:
+            channel.take()
+            return super().create_future()
+
+    async def main() -> bool:
+        for number in range(MOST_WAITING + 1):
+            channel.put(number)
+        await channel.room()
+        return channel.is_full
+
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        assert runner.run(main()) is False
+
+
+def test_a_channel_that_feeds_another_is_closed_with_it_and_says_so() -> None:
+    source, target = Channel(), Channel()
+    source.feed(target)
+    seen: list[Any] = []
+
+    def get() -> None:
+        try:
+            source.get()
+        except BaseException as exc:
+            seen.append(type(exc))
+
+    consumer = in_thread(get)
+    target.close()
+    consumer.join(10)
+
+    assert (seen, source.is_closed) == ([StreamClosed], True)
+    with pytest.raises(StreamClosed):
+        Channel().feed(target)
+
+
+@pytest.mark.parametrize("error", [StopIteration, StopAsyncIteration])
+def test_an_error_that_looks_like_the_end_is_told_from_it(is_async: bool, error: type[Exception]) -> None:
+    channel = Channel()
+    channel.finish(error("x"))
+
+    with pytest.raises(RuntimeError, match=f"^A stream raised {error.__name__}$") as caught:
+        consume(channel, is_async)
+    assert type(caught.value.__cause__) is error
+
+
 async def _step(waiting: Coroutine[Any, Any, Any]) -> None:
     """Run a coroutine until it waits."""
     waiting.send(None)

@@ -60,6 +60,9 @@ def log_lines() -> Iterator[list[str]]:
         pytest.param([ToolCallDelta(0, tool_name="weather", arguments='{"ci')], [("weather", {}, None)], id="fragment"),
         pytest.param([ToolCallDelta(0, tool_name="weather", arguments="[1]")], [("weather", {}, None)], id="no-object"),
         pytest.param(
+            [ToolCallDelta(0, tool_name="weather", arguments="[" * 100_000)], [("weather", {}, None)], id="too-deep"
+        ),
+        pytest.param(
             [ToolCallDelta(0, tool_name="one"), ToolCallDelta(1, tool_name="two")],
             [("one", {}, None), ("two", {}, None)],
             id="two",
@@ -155,6 +158,11 @@ def test_a_callback_that_fails_is_logged_and_the_chunk_comes_all_the_same(log_li
         pytest.param(None, [], id="none"),
         pytest.param(lambda result: None, [], id="returns-nothing"),
         pytest.param(lambda result: f"found {result['n']}", [StreamingChunk("found 3")], id="text"),
+        pytest.param(lambda result: result, [StreamingChunk('{"n": 3}')], id="dict"),
+        pytest.param(lambda result: 3, [StreamingChunk("3")], id="number"),
+        pytest.param(lambda result: b"3", [StreamingChunk("3")], id="bytes"),
+        pytest.param(lambda result: ["a", 3, EVENT], [StreamingChunk("a"), StreamingChunk("3"), EVENT], id="list"),
+        pytest.param(lambda result: result_chunk(), [result_chunk()], id="chunk"),
         pytest.param(lambda result: 1 / 0, [], id="fails"),
     ],
 )

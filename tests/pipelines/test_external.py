@@ -140,6 +140,22 @@ def test_what_is_left_when_the_run_ends_is_still_given_and_the_end_chunk_is_last
     assert text_of(items) == ["chunk", *left, "the end"]
 
 
+def test_what_on_pipeline_end_puts_is_still_given(read: Read, make_queue: Callable[[], AnyQueue]) -> None:
+    async def main() -> list[Any]:
+        queue, loop = make_queue(), asyncio.get_running_loop()
+
+        def end(result: Any) -> str:
+            if threading.current_thread() is threading.main_thread() or isinstance(queue, Queue):
+                queue.put_nowait("from the end")
+            else:
+                loop.call_soon_threadsafe(queue.put_nowait, "from the end")
+            return "the end"
+
+        return [item async for item in read(queue, ">chunk", on_pipeline_end=end)]
+
+    assert sorted(text_of(asyncio.run(asyncio.wait_for(main(), 20)))) == ["chunk", "from the end", "the end"]
+
+
 def test_what_a_run_puts_before_a_chunk_comes_before_it() -> None:
     queue: Queue[Any] = Queue()
     for _ in range(20):

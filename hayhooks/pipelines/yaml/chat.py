@@ -13,7 +13,7 @@ from hayhooks.errors import InvalidYamlIOError, PipelineRunError
 from hayhooks.pipelines.annotations import members
 from hayhooks.pipelines.chunks import ChunkCallbacks
 from hayhooks.pipelines.components import find_all_streaming_components
-from hayhooks.pipelines.invocations import plain_run, with_callback
+from hayhooks.pipelines.invocations import Invocation
 from hayhooks.pipelines.messages import chat_messages_from_openai, get_last_user_message, is_user_message
 from hayhooks.pipelines.streaming import PipelineStream, emit
 from hayhooks.pipelines.yaml.document import ChatKeys, hint
@@ -113,10 +113,13 @@ class YamlChat:
         values = {self._chat.input.name: self._input_value(messages), **self._other_values(body)}
         pipeline, arguments = self._wrapper.pipeline, self._wrapper.arguments(values)
         outputs = self._wrapper.include_outputs_from
-        if not body.get("stream") or not self._can_stream:
-            return self.answer(plain_run(pipeline, arguments, outputs)())
-        with_emit = with_callback(pipeline, arguments, self._wrapper.streaming_components, plain=emit)
-        return PipelineStream(plain_run(pipeline, with_emit, outputs), callbacks=_AnswerUnlessStreamed(self))
+        if not self._can_stream:
+            return self.answer(pipeline.run(data=arguments, include_outputs_from=outputs))
+        if not body.get("stream"):
+            return self.answer(Invocation(pipeline, arguments, chosen=None, outputs=outputs, plain=None).run())
+        chosen = self._wrapper.streaming_components
+        streamed = Invocation(pipeline, arguments, chosen=chosen, outputs=outputs, plain=emit)
+        return PipelineStream(streamed, callbacks=_AnswerUnlessStreamed(self))
 
     def _input_value(self, messages: Sequence[Mapping[str, Any]]) -> Any:
         if not any(map(is_user_message, messages)):
@@ -126,11 +129,7 @@ class YamlChat:
         type_ = self._chat.input.type
         if not takes_messages(type_) and not is_message_type(type_):
             return get_last_user_message(chosen) or ""
-        try:
-            converted = chat_messages_from_openai(chosen)
-        except Exception as exc:
-            # Nobody has validated what a client sends as messages (contract 5.2).
-            raise HTTPException(422, f"'messages' cannot be used: {exc}") from exc
+        converted = chat_messages_from_openai(chosen)
         if not converted:
             raise HTTPException(422, "'messages' must have a message of the user that is not empty")
         return converted if takes_messages(type_) else converted[-1]
