@@ -22,6 +22,10 @@ def coerce_pipeline_inputs(pipeline: Any, data: Mapping[str, Any]) -> dict[str, 
     form or in OpenAI's. The data of a `ByteStream` is text, or base64 if `mime_type` says that it
     is no text. Tools stay dicts, because their dicts name code to import.
 
+    This is upstream's function for wrappers. It leaves what it does not know to Haystack, where
+    the inputs of a YAML (`hayhooks.pipelines.yaml.json_types`) are validated whole, with their
+    numbers and texts, and have a schema. Both make their objects with `hayhooks.pipelines.objects`.
+
     Raises `ValueError` that names the input if a dict does not fit, or could be one of several classes.
     """
     sockets = pipeline.inputs()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,11 +30,22 @@ def check_examples(examples: Any, schema: RunSchema | None) -> None:
             raise PipelineWrapperError(f"'examples[{number}]' does not fit: {fault}")
 
 
+def _is_json(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(map(_is_json, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(_is_json, value))
+    return not isinstance(value, float) or math.isfinite(value)
+
+
 def _first_fault(example: Mapping[str, Any], schema: RunSchema) -> str | None:
     parameters = {field.alias or name for name, field in schema.request_model.model_fields.items()}
     for name in example:
         if name not in parameters and schema.request_model.model_config.get("extra") != "allow":
             return f"'{name}' is no parameter of the pipeline"
+    for name, value in example.items():
+        if not _is_json(value):
+            return f"'{name}' has a number that JSON does not have, as nan"
     uploads = {name for name, field in schema.form.items() if field.kind is FormKind.FILE}
     try:
         # As JSON, which they are for a client: a date is a text there.

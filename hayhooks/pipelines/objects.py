@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic_core import PydanticCustomError
 
 from hayhooks.pipelines.messages import chat_messages_from_openai
 from hayhooks.pipelines.schema import to_plain
@@ -22,7 +23,17 @@ _UNKNOWN_MIME_TYPE = "application/octet-stream"
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
-class JsonByteStream(BaseModel):
+class _JsonObject(BaseModel):
+    @model_validator(mode="before")
+    @classmethod
+    def _is_mapping(cls, value: Any) -> Any:
+        # Pydantic's own error names the class, which no client knows.
+        if not isinstance(value, Mapping | cls):
+            raise PydanticCustomError("model_type", "Input should be an object")
+        return value
+
+
+class JsonByteStream(_JsonObject):
     """Data with its kind."""
 
     model_config = ConfigDict(title="ByteStream")
@@ -34,10 +45,17 @@ class JsonByteStream(BaseModel):
     meta: dict[str, Any] = {}
 
 
-class JsonDocument(BaseModel):
+class JsonDocument(_JsonObject):
     """A piece of content and what is known of it. Keys that are not listed become `meta`."""
 
-    model_config = ConfigDict(title="Document", extra="allow")
+    model_config = ConfigDict(
+        title="Document",
+        extra="allow",
+        # Every field is optional, so that an example made of them would say nothing.
+        json_schema_extra={
+            "examples": [{"content": "Hayhooks serves Haystack pipelines.", "meta": {"source": "docs"}}]
+        },
+    )
 
     id: str = Field("", description="Made from the content unless given.")
     content: str | None = None
@@ -48,10 +66,14 @@ class JsonDocument(BaseModel):
     sparse_embedding: dict[str, Any] | None = None
 
 
-class JsonChatMessage(BaseModel):
+class JsonChatMessage(_JsonObject):
     """A message in OpenAI's form, or as Haystack's `ChatMessage.to_dict()` writes it."""
 
-    model_config = ConfigDict(title="ChatMessage", extra="allow")
+    model_config = ConfigDict(
+        title="ChatMessage",
+        extra="allow",
+        json_schema_extra={"examples": [{"role": "user", "content": "What does Hayhooks do?"}]},
+    )
 
     role: Literal["user", "assistant", "system", "developer", "tool"]
     content: str | list[str | dict[str, Any]] | None = None

@@ -22,6 +22,9 @@ from hayhooks.pipelines.methods import RunMethod, evaluated_signature
 _CONFIG = ConfigDict(arbitrary_types_allowed=True, protected_namespaces=())
 _ANY: TypeAdapter[Any] = TypeAdapter(Any)
 
+LEFT_OUT: Any = object()
+"""The default of a parameter that may be left out and has no value then, for methods that `takes_objects`."""
+
 
 @dataclass(frozen=True)
 class FormField:
@@ -50,7 +53,7 @@ class RunSchema:
     renamed: Mapping[str, str]
     """The parameters whose names no field may have, by the names of their fields."""
     description: str
-    """The first paragraph of the docstring."""
+    """The first paragraph of the docstring, or what the YAML says."""
     returns: str
     """What the docstring says of the result."""
     takes_objects: bool = False
@@ -106,6 +109,7 @@ def make_run_schema(pipeline: str, method: RunMethod) -> RunSchema:
     documentation = parse(inspect.getdoc(method.func) or "")
     parameters = _body_parameters(method, signature)
     returned = members(signature.return_annotation)
+    takes_objects = getattr(method.func, "takes_objects", False)
     plain = [member for member in returned if not is_stream(member) and not is_response(member)]
     field_names = _field_names(parameters)
     return RunSchema(
@@ -114,7 +118,10 @@ def make_run_schema(pipeline: str, method: RunMethod) -> RunSchema:
         promises_stream=any(is_stream(member) for member in returned),
         promises_response=any(is_response(member) for member in returned),
         returned=returned,
-        form={
+        # What takes objects takes them as JSON alone, and no name of a parameter makes it an upload.
+        form={}
+        if takes_objects
+        else {
             parameter.name: FormField(
                 form_kind(parameter.name, parameter.annotation),
                 is_list(parameter.annotation),
@@ -124,9 +131,9 @@ def make_run_schema(pipeline: str, method: RunMethod) -> RunSchema:
             if parameter.kind is not parameter.VAR_KEYWORD
         },
         renamed={field: parameter for parameter, field in field_names.items() if field != parameter},
-        description=documentation.short_description or "",
+        description=getattr(method.func, "description", None) or documentation.short_description or "",
         returns=(documentation.returns.description or "") if documentation.returns else "",
-        takes_objects=getattr(method.func, "takes_objects", False),
+        takes_objects=takes_objects,
     )
 
 
@@ -221,7 +228,9 @@ def _field(parameter: inspect.Parameter, text: str | None, *, alias: str | None)
         options["description"] = text or f"Parameter '{parameter.name}'"
     if alias is not None:
         options["alias"] = alias
-    if parameter.default is not parameter.empty:
+    if parameter.default is LEFT_OUT:
+        options["default_factory"] = lambda: None
+    elif parameter.default is not parameter.empty:
         options["default"] = parameter.default
     return Field(**options)
 

@@ -60,14 +60,23 @@ UNREADABLE = {
         "at line 1, column 4: could not determine a constructor for the tag "
         "'tag:yaml.org,2002:python/object:os.system'",
     ),
-    "impossible-date": ("a: 2026-99-99", ": month must be in 1..12"),
+    "impossible-date": (
+        "a: 2026-99-99",
+        "at line 1, column 4: '2026-99-99' is no date; quote it if it is a text",
+    ),
+    "impossible-number": (
+        "b: 1\na: [08:99, !!int x]",
+        "at line 2, column 12: 'x' is no whole number; quote it if it is a text",
+    ),
+    "many": ("[" + "a," * 20_000 + "]", ": it has more than 20000 keys and values"),
+    "deep-and-long": ("[" * 200_000, ": it is nested too deeply"),
     "unknown-alias": ("a: *b", "at line 1, column 4: found undefined alias 'b'"),
     "contains-itself": ("a: &a [*a]", "at line 1, column 4: this contains itself"),
     "billion-laughs": (LAUGHS, ": with what its aliases stand for it has more than 100000 values"),
     "merged-laughs": (MERGED, ": with what its aliases stand for it has more than 100000 values"),
     "deep": ("[" * 20_000, ": it is nested too deeply"),
     "deep-by-aliases": (CHAINED, ": it is nested too deeply"),
-    "long": ("a: " + "x" * 2_000_000, ": it has more than 2000000 characters"),
+    "long": ("a: " + "x" * 500_000, ": it has more than 500000 characters"),
 }
 
 REFUSED: dict[str, tuple[str, str]] = {
@@ -182,11 +191,46 @@ REFUSED: dict[str, tuple[str, str]] = {
     ),
     "outputs-text": (
         f"{GOOD}outputs: double.value",
-        "'outputs' must map public names to 'component.field', it is a str",
+        "'outputs' must map public names to 'component.field', it is a text",
     ),
     "no-target": (
         f"{CHAIN}inputs: {{value: first}}",
         "'value' must be 'component.field' or a list of those, it is 'first'",
+    ),
+    "inputs-empty-list": (
+        f"{CHAIN}inputs: []\noutputs: {{a: double.value}}",
+        "'inputs' must map public names to 'component.field', it is a list",
+    ),
+    "outputs-false": (
+        f"{GOOD}outputs: false",
+        "'outputs' must map public names to 'component.field', it is true or false",
+    ),
+    "outputs-number": (f"{GOOD}outputs: 0", "'outputs' must map public names to 'component.field', it is a number"),
+    **{
+        f"{name}-target": (source, f"'value' must be 'component.field' or a list of those, it is {shown}")
+        for name, source, shown in (
+            ("dotless-input", f"{CHAIN}inputs: {{value: [first.value, first]}}", "['first.value', 'first']"),
+            ("number-input", f"{CHAIN}inputs: {{value: [first.value, 3]}}", "['first.value', 3]"),
+            ("dotless-output", f"{GOOD}outputs: {{value: [zz, double.value]}}", "['zz', 'double.value']"),
+        )
+    },
+    "unknown-second-output": (
+        f"{GOOD}outputs: {{o: [double.value, double.zz]}}",
+        "The output 'o' points to 'double.zz', which the pipeline does not have; did you mean 'double.value'?",
+    ),
+    "needs-more": (
+        f"{SHOUT}inputs: {{mark: shout.mark}}",
+        "The component 'shout' needs the input 'text', which no connection and no declared input fills; add "
+        "'shout.text' to 'inputs'",
+    ),
+    "name-yes": (
+        f"{CHAIN}inputs: {{yes: first.value}}",
+        "Declared input True must be a name like in Python: letters, digits and '_', not '_' first, no keyword and not "
+        "'model_config'; YAML reads yes, no, on, off, true and false as truth values: quote the name",
+    ),
+    "no-component": (
+        one("haystack.dataclasses.document.Document"),
+        "The component 'x' has the type 'haystack.dataclasses.document.Document', which is no component of Haystack",
     ),
     "unknown-input": (
         f"{CHAIN}inputs: {{value: frist.value}}",
@@ -237,6 +281,22 @@ REFUSED: dict[str, tuple[str, str]] = {
     "skip-mcp": (f"{GOOD}skip_mcp: maybe", "'skip_mcp' must be true or false, not 'maybe'"),
     "response": (f"{GOOD}response: flat", "'response' must be 'raw' or 'declared', not 'flat'"),
     "runs": (f"{GOOD}max_runs_per_component: x", "'max_runs_per_component' must be a whole number, not 'x'"),
+    **{
+        f"runs-{value}": (
+            f"{GOOD}max_runs_per_component: {value}",
+            f"'max_runs_per_component' must be {text}, not {shown}",
+        )
+        for value, text, shown in (
+            ("-1", "greater than or equal to 1", "-1"),
+            ("0", "greater than or equal to 1", "0"),
+            ("true", "a whole number", "True"),
+        )
+    },
+    "validation": (f"{GOOD}connection_type_validation: 5", "'connection_type_validation' must be true or false, not 5"),
+    "example-nan": (
+        f"{GOOD}examples: [{{value: .nan}}]",
+        "'examples[0]' does not fit: 'value' has a number that JSON does not have, as nan",
+    ),
     "streaming-text": (
         f"{GOOD}streaming_components: first",
         "'streaming_components' must be 'all' or a list of components, not 'first'",
@@ -338,9 +398,27 @@ def test_a_failed_overwrite_leaves_the_pipeline(client: TestClient, deploy: Depl
 
 
 @pytest.mark.parametrize(
-    "key", ["async_: false", "limits: {}", "whatever: [1]", "chat: false", "chat:", "examples: []", "skip_mcp:"]
+    "key",
+    [
+        "respone: declared",
+        "async_: false",
+        "limits: {}",
+        "whatever: [1]",
+        "chat: false",
+        "chat:",
+        "examples: []",
+        "skip_mcp:",
+    ],
 )
 def test_unknown_keys_and_empty_ones_are_ignored(client: TestClient, deploy: Deploy, key: str) -> None:
     deploy(f"{GOOD}{key}\n")
 
     assert client.post("/p/run", json={"value": 3}).json() == {"result": {"double": {"value": 10}}}
+
+
+def test_a_key_that_is_nearly_one_of_ours_is_logged(deploy: Deploy, caplog: pytest.LogCaptureFixture) -> None:
+    deploy(f"{GOOD}respone: declared\nwhatever: 1\n")
+
+    assert [record.getMessage() for record in caplog.records if "ignored" in record.getMessage()] == [
+        "The YAML has the key 'respone', which is ignored; did you mean 'response'?"
+    ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from hayhooks.pipelines.yaml.document import parse, read_streaming_components
+from hayhooks.pipelines.yaml.document import read_streaming_components
+from hayhooks.pipelines.yaml.reading import read_mapping
 from hayhooks.pipelines.yaml.sockets import InputResolution as InputResolution
 from hayhooks.pipelines.yaml.sockets import OutputResolution as OutputResolution
+from hayhooks.pipelines.yaml.sockets import get_components_from_outputs as get_components_from_outputs
 from hayhooks.pipelines.yaml.wrapper import YAMLPipelineWrapper as YAMLPipelineWrapper
 
 
@@ -20,9 +21,4 @@ def get_inputs_outputs_from_yaml(source_code: str) -> dict[str, dict[str, Any]]:
 
 def get_streaming_components_from_yaml(source_code: str) -> str | list[str] | None:
     """Return "all", the names of the components that stream, or None when the YAML does not say."""
-    return read_streaming_components(parse(source_code))
-
-
-def get_components_from_outputs(outputs: Mapping[str, OutputResolution]) -> set[str]:
-    """Return the components that the outputs come from."""
-    return {output.component for output in outputs.values()}
+    return read_streaming_components(read_mapping(source_code))

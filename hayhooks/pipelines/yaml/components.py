@@ -60,9 +60,17 @@ def _model(component: str, inputs: Mapping[str, Any]) -> type[BaseModel]:
         annotation = json_type(socket["type"])
         if annotation is None:
             continue
-        default = Field(alias=name) if socket["is_mandatory"] else Field(socket.get("default_value"), alias=name)
-        fields[f"input_{number}"] = (annotation, default)
+        fields[f"input_{number}"] = (annotation, _default(name, socket))
     return create_model(f"Inputs of {component}", __config__=_CONFIG, **fields)
+
+
+def _default(name: str, socket: Mapping[str, Any]) -> Any:
+    if socket["is_mandatory"]:
+        return Field(alias=name)
+    if "default_value" in socket:
+        return Field(socket["default_value"], alias=name)
+    # A connection feeds it too; left out it has no value, and the schema shows none.
+    return Field(alias=name, default_factory=lambda: None)
 
 
 def _given(inputs: BaseModel) -> dict[str, Any]:

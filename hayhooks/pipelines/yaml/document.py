@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StrictBool, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, ValidationError
 
 from hayhooks.errors import PipelineYamlError
-from hayhooks.pipelines.yaml.reading import read_mapping
+
+logger = logging.getLogger(__name__)
 
 ResponseForm = Literal["raw", "declared"]
 
@@ -56,8 +58,8 @@ class YamlDocument(BaseModel):
     components: dict[str, ComponentEntry]
     connections: Annotated[list[Connection], BeforeValidator(lambda value: [] if value is None else value)] = []
     metadata: Annotated[dict[Any, Any], BeforeValidator(_or_empty)] = {}
-    max_runs_per_component: int = 100
-    connection_type_validation: bool = True
+    max_runs_per_component: Annotated[StrictInt, Field(ge=1)] = 100
+    connection_type_validation: StrictBool = True
 
     description: str | None = None
     skip_mcp: StrictBool | None = None
@@ -79,17 +81,19 @@ class YamlDocument(BaseModel):
         except ValidationError as exc:
             raise PipelineYamlError(_sentence(exc)) from exc
         streaming = checked.streaming_components
-        is_list = isinstance(streaming, list) and all(isinstance(name, str) for name in streaming)
-        if not (streaming is None or is_list or (isinstance(streaming, str) and streaming.lower() == "all")):
+        if streaming is not None and read_streaming_components(document) is None:
             raise PipelineYamlError(
                 f"'streaming_components' must be 'all' or a list of components, not {_shown(streaming)}"
             )
+        _warn_of_near_misses(document)
         return checked
 
 
-def parse(source_code: str) -> dict[str, Any]:
-    """Return the mapping in a YAML text. Raises `PipelineYamlError`."""
-    return read_mapping(source_code)
+def _warn_of_near_misses(document: Mapping[str, Any]) -> None:
+    known = [*YamlDocument.model_fields, "inputs", "outputs"]
+    for key in document:
+        if key not in known and difflib.get_close_matches(str(key), known, n=1, cutoff=0.8):
+            logger.warning("The YAML has the key '%s', which is ignored%s", key, hint(str(key), known))
 
 
 def read_streaming_components(document: Mapping[str, Any]) -> str | list[str] | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -98,9 +99,17 @@ def _unknown_type(type_: str, error: BaseException) -> str:
         return f"needs the module '{module}', which is not installed"
     known = _core_types()
     same_class = [other for other in known if other.rpartition(".")[2] == type_.rpartition(".")[2]]
+    if not same_class and missing is None and _is_there(type_):
+        return "is no component of Haystack"
     nearest = difflib.get_close_matches(type_, same_class or known, n=1, cutoff=0.0 if same_class else 0.8)
     suggestion = f"; did you mean '{nearest[0]}'?" if nearest else ": is its package installed, and its path right?"
     return f"does not exist{suggestion}"
+
+
+def _is_there(type_: str) -> bool:
+    """Tell whether a module that is loaded has the name; none is imported for that."""
+    module, _, name = type_.rpartition(".")
+    return hasattr(sys.modules.get(module), name)
 
 
 def _core_types() -> list[str]:

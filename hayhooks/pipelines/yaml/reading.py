@@ -8,6 +8,7 @@ mapping that contains itself, and nesting that no copy survives.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any, NamedTuple
 
 import yaml
@@ -15,14 +16,50 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from hayhooks.errors import PipelineYamlError
 
-LONGEST_TEXT = 2_000_000
+LONGEST_TEXT = 500_000
 """In characters; PyYAML reads some 100,000 of them in a second."""
+MOST_WRITTEN = 20_000
+"""How many keys and values may be written; PyYAML reads as many in a second."""
 MOST_VALUES = 100_000
 """How many keys and values a YAML may have, those of aliases counted each time."""
 DEEPEST = 100
 """How deep mappings and lists may be nested."""
 
 _MERGE = "tag:yaml.org,2002:merge"
+
+
+class _Loader(yaml.SafeLoader):
+    """Stops at what is too much while it reads, and says where a value cannot be made."""
+
+    def __init__(self, source_code: str) -> None:
+        super().__init__(source_code)
+        self._count = 0
+        self._depth = 0
+
+    def compose_node(self, parent: Node | None, index: Any) -> Node | None:
+        self._count += 1
+        if self._count > MOST_WRITTEN:
+            raise PipelineYamlError(f"The YAML cannot be read: it has more than {MOST_WRITTEN} keys and values")
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise PipelineYamlError("The YAML cannot be read: it is nested too deeply")
+        node: Node | None = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+    def construct_object(self, node: Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, TypeError, AttributeError, OverflowError, LookupError) as exc:
+            # PyYAML's constructors of numbers, dates and binary data raise whatever Python raises.
+            kind, shown = node.tag.rpartition(":")[2], str(node.value)[:60]
+            raise PipelineYamlError(
+                f"The YAML cannot be read at {_place(node.start_mark)}: '{shown}' is no {_KINDS.get(kind, kind)}; "
+                "quote it if it is a text"
+            ) from exc
+
+
+_KINDS = {"int": "whole number", "float": "number", "timestamp": "date"}
 
 
 class _Extent(NamedTuple):
@@ -49,22 +86,32 @@ def read_mapping(source_code: str) -> dict[Any, Any]:
     except yaml.reader.ReaderError as exc:
         line = source_code.count("\n", 0, exc.position) + 1
         raise PipelineYamlError(f"The YAML cannot be read at line {line}: {exc.reason}") from exc
-    except RecursionError as exc:
-        raise PipelineYamlError("The YAML cannot be read: it is nested too deeply") from exc
-    except PipelineYamlError:
-        raise
-    except Exception as exc:
-        # PyYAML's constructors of numbers and dates raise whatever Python raises.
-        raise PipelineYamlError(f"The YAML cannot be read: {exc}") from exc
     if document is None:
         document = {}
     if not isinstance(document, dict):
-        raise PipelineYamlError(f"The YAML must be a mapping with 'components', not a {type(document).__name__}")
+        raise PipelineYamlError(f"The YAML must be a mapping with 'components', not {kind_of(document)}")
     return document
 
 
+def kind_of(value: object) -> str:
+    """Return what YAML calls a value."""
+    return next((words for kind, words in _WORDS.items() if isinstance(value, kind)), "no mapping")
+
+
+# A truth value is an `int` too, and comes first.
+_WORDS: dict[type, str] = {
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    str: "a text",
+    list: "a list",
+    dict: "a mapping",
+    date: "a date",
+}
+
+
 def _load(source_code: str) -> Any:
-    loader = yaml.SafeLoader(source_code)
+    loader = _Loader(source_code)
     try:
         node = loader.get_single_node()
         if node is None:

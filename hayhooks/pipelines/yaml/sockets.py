@@ -14,8 +14,10 @@ from typing import Any
 
 from hayhooks.errors import InvalidYamlIOError
 from hayhooks.pipelines.annotations import is_optional, members
+from hayhooks.pipelines.schema import LEFT_OUT
 from hayhooks.pipelines.yaml.document import hint
 from hayhooks.pipelines.yaml.json_types import json_type
+from hayhooks.pipelines.yaml.reading import kind_of
 
 _RESERVED = ("model_config",)
 
@@ -30,7 +32,7 @@ class InputResolution:
     type: Any
     """What the component declares; for several targets what they have in common, else the first one's."""
     default: Any
-    """`inspect.Parameter.empty` when the input is required."""
+    """`inspect.Parameter.empty` when the input is required, `LEFT_OUT` when it may have no value at all."""
 
     @property
     def is_required(self) -> bool:
@@ -70,6 +72,18 @@ def resolve_inputs(pipeline: Any, document: Mapping[str, Any]) -> dict[str, Inpu
     return resolved
 
 
+def check_needs(pipeline: Any, inputs: Mapping[str, InputResolution]) -> None:
+    """Raise `InvalidYamlIOError` when a component needs an input that neither `inputs` nor a connection fills."""
+    filled = {target for resolution in inputs.values() for target in resolution.targets}
+    for component, fields in pipeline.inputs().items():
+        for field, socket in fields.items():
+            if socket["is_mandatory"] and (component, field) not in filled:
+                raise InvalidYamlIOError(
+                    f"The component '{component}' needs the input '{field}', which no connection and no declared "
+                    f"input fills; add '{component}.{field}' to 'inputs'"
+                )
+
+
 def derive_inputs(pipeline: Any) -> dict[str, InputResolution]:
     """Return an input for each open one that JSON can fill: `input`, or `component_input` where that is not unique.
 
@@ -78,20 +92,36 @@ def derive_inputs(pipeline: Any) -> dict[str, InputResolution]:
     accepted = pipeline.inputs()
     targets = [(component, field) for component, fields in accepted.items() for field in fields]
     names = _flat_names([target for target in targets if _is_usable(*target, accepted)])
-    return {name: _input(name, (target,), accepted) for name, target in names.items()}
+    derived = {name: _input(name, (target,), accepted) for name, target in names.items()}
+    # Nobody asked for these: a joiner that connections feed runs without more.
+    optional = {name for name, (component, field) in names.items() if not accepted[component][field]["is_mandatory"]}
+    return {
+        name: dataclasses.replace(found, default=LEFT_OUT) if found.is_required and name in optional else found
+        for name, found in derived.items()
+    }
 
 
 def resolve_outputs(pipeline: Any, document: Mapping[str, Any]) -> dict[str, OutputResolution]:
-    """Resolve the section `outputs`. Raises `InvalidYamlIOError` that names the output."""
+    """Resolve the section `outputs`; of a list, all must be there, and the first is what the output stands for.
+
+    Raises `InvalidYamlIOError` that names the output.
+    """
     offered = pipeline.outputs(include_components_with_connected_outputs=True)
     resolved = {}
     for given, value in _section(document, "outputs").items():
         name = str(given)
-        component, output = _split(_as_list(name, value)[0])
-        if output not in offered.get(component, {}):
-            raise InvalidYamlIOError(_unknown("output", name, f"{component}.{output}", offered))
+        targets = [_split(target) for target in _as_list(name, value)]
+        for component, output in targets:
+            if output not in offered.get(component, {}):
+                raise InvalidYamlIOError(_unknown("output", name, f"{component}.{output}", offered))
+        component, output = targets[0]
         resolved[name] = OutputResolution(name, component, output, offered[component][output]["type"])
     return resolved
+
+
+def get_components_from_outputs(outputs: Mapping[str, OutputResolution]) -> set[str]:
+    """Return the components that the outputs come from."""
+    return {output.component for output in outputs.values()}
 
 
 def derive_outputs(pipeline: Any) -> dict[str, OutputResolution]:
@@ -109,8 +139,19 @@ def check_public_name(name: Any) -> None:
     if not _is_public(name):
         raise InvalidYamlIOError(
             f"Declared input {name!r} must be a name like in Python: letters, digits and '_', not '_' first, "
-            f"no keyword and not '{_RESERVED[0]}'"
+            f"no keyword and not '{_RESERVED[0]}'{_quoting(name)}"
         )
+
+
+def is_declared(document: Mapping[str, Any]) -> bool:
+    """Tell whether a document declares inputs or outputs. Raises `InvalidYamlIOError` for a wrong section."""
+    return any([_section(document, key) for key in ("inputs", "outputs")])
+
+
+def _quoting(name: Any) -> str:
+    if isinstance(name, bool):
+        return "; YAML reads yes, no, on, off, true and false as truth values: quote the name"
+    return ""
 
 
 def _is_public(name: Any) -> bool:
@@ -141,8 +182,9 @@ def _input(name: str, targets: tuple[tuple[str, str], ...], accepted: Mapping[st
         raise InvalidYamlIOError(
             f"The input '{name}' points to '{target}', which takes objects of Python and nothing that JSON can hold"
         )
-    is_required = any(socket["is_mandatory"] for socket in sockets)
-    default = inspect.Parameter.empty if is_required else sockets[0].get("default_value")
+    # Haystack calls the entry of a loop optional, because a connection feeds it too: it has no default either.
+    is_required = any(socket["is_mandatory"] or "default_value" not in socket for socket in sockets)
+    default = inspect.Parameter.empty if is_required else sockets[0]["default_value"]
     return InputResolution(name, targets, type_, default)
 
 
@@ -170,20 +212,23 @@ def _is_usable(component: str, field: str, accepted: Mapping[str, Any]) -> bool:
 
 
 def _section(document: Mapping[str, Any], key: str) -> dict[str, Any]:
-    section = document.get(key) or {}
+    section = document.get(key)
+    if section is None:
+        return {}
     if not isinstance(section, dict):
-        raise InvalidYamlIOError(
-            f"'{key}' must map public names to 'component.field', it is a {type(section).__name__}"
-        )
+        raise InvalidYamlIOError(f"'{key}' must map public names to 'component.field', it is {kind_of(section)}")
     return section
 
 
 def _as_list(name: str, value: Any) -> list[str]:
     targets = value if isinstance(value, list) else [value]
-    dotted = [target for target in targets if isinstance(target, str) and "." in target]
-    if not dotted:
+    if not targets or not all(_is_dotted(target) for target in targets):
         raise InvalidYamlIOError(f"'{name}' must be 'component.field' or a list of those, it is {value!r}")
-    return dotted
+    return targets
+
+
+def _is_dotted(target: Any) -> bool:
+    return isinstance(target, str) and "." in target
 
 
 def _split(target: str) -> tuple[str, str]:

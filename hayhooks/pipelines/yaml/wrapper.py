@@ -18,16 +18,19 @@ from hayhooks.pipelines.yaml.document import (
     ResponseForm,
     YamlDocument,
     hint,
-    parse,
     read_streaming_components,
 )
 from hayhooks.pipelines.yaml.json_types import Shown, json_type
 from hayhooks.pipelines.yaml.loading import load_pipeline
+from hayhooks.pipelines.yaml.reading import read_mapping
 from hayhooks.pipelines.yaml.sockets import (
     InputResolution,
     OutputResolution,
+    check_needs,
     derive_inputs,
     derive_outputs,
+    get_components_from_outputs,
+    is_declared,
     resolve_inputs,
     resolve_outputs,
 )
@@ -74,7 +77,7 @@ class YAMLPipelineWrapper(BasePipelineWrapper):
 
         What is given here is the default: `response` in the YAML wins.
         """
-        document = parse(source_code)
+        document = read_mapping(source_code)
         return cls(document, description=description, response=response, derives_sockets=derives_sockets)
 
     @classmethod
@@ -87,17 +90,18 @@ class YAMLPipelineWrapper(BasePipelineWrapper):
         """The components whose outputs are part of the result although others consume them."""
         if self.component_form is not None:
             return None
-        return {output.component for output in self.output_resolutions.values()} or None
+        return get_components_from_outputs(self.output_resolutions) or None
 
     def setup(self) -> None:
         """Make the pipeline and resolve its inputs and outputs. Raises `PipelineYamlError`."""
-        is_declared = bool(self._document.get("inputs") or self._document.get("outputs"))
-        if not is_declared and not self._derives_sockets:
+        declares = is_declared(self._document)
+        if not declares and not self._derives_sockets:
             raise InvalidYamlIOError("YAML pipeline must declare at least one of 'inputs' or 'outputs'.")
         document = YamlDocument.check(self._document)
         self.pipeline = load_pipeline(document)
-        if is_declared:
+        if declares:
             self.input_resolutions = resolve_inputs(self.pipeline, self._document)
+            check_needs(self.pipeline, self.input_resolutions)
             self.output_resolutions = resolve_outputs(self.pipeline, self._document)
         else:
             self.input_resolutions = derive_inputs(self.pipeline)
@@ -142,6 +146,7 @@ class YAMLPipelineWrapper(BasePipelineWrapper):
 
     def _make_run_api(self) -> Any:
         def run_api(**values: Any) -> dict[str, Any]:
+            # Not `run_async`: that runs components without one of their own on asyncio's few threads.
             result = self.pipeline.run(self.arguments(values), include_outputs_from=self.include_outputs_from)
             if self.response == "raw":
                 return {component: plain(outputs) for component, outputs in result.items()}
@@ -163,8 +168,8 @@ class YAMLPipelineWrapper(BasePipelineWrapper):
         run_api.__annotations__.clear()
         returned = dict if self.response == "raw" else self._response_model()
         run_api.__signature__ = inspect.Signature(parameters, return_annotation=returned)  # type: ignore[attr-defined]
-        run_api.__doc__ = self.description
-        run_api.takes_objects = True  # type: ignore[attr-defined]  # read by `make_run_schema`
+        # Both are read by `make_run_schema`; a docstring would be taken apart.
+        run_api.takes_objects, run_api.description = True, self.description  # type: ignore[attr-defined]
         return run_api
 
     def _response_model(self) -> type[BaseModel]:
