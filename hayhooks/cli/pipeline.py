@@ -138,7 +138,10 @@ def draw(client: Client, options: Options, output: Output) -> None:
     if file is None:
         output.result(drawn.decode())
         return
-    Path(file).write_bytes(drawn)
+    try:
+        Path(file).write_bytes(drawn)
+    except OSError as exc:
+        raise CommandError(f"The drawing cannot be written to {file!r}: {exc.strerror}.") from exc
     output.success(f"Pipeline {name!r} is drawn in {file!r}.")
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from hayhooks.cli.command import CommandError, client_command
 from hayhooks.cli.output import Output
+from hayhooks.cli.text_inputs import wants_text
 from hayhooks.cli.usage import Options, UsageError
-from hayhooks.client import Answer, Client, ServerRefused
+from hayhooks.client import Answer, Client, ClientError, ServerRefused
 from hayhooks.client.multipart import Upload
 from hayhooks.files import find_files
 
@@ -116,23 +118,41 @@ def find_uploads(files: list[str], directories: list[str]) -> list[Upload]:
         if not found:
             raise CommandError(f"There are no files in {str(path)!r}.")
         uploads.extend(found.items())
+    for name, times in Counter(name for name, _ in uploads).items():
+        if times > 1:
+            raise CommandError(f"{times} files would be uploaded as {name!r}; rename them or run once for each.")
     return uploads
 
 
 def _open_run(client: Client, name: str, inputs: Inputs, uploads: list[Upload], output: Output) -> Answer:
     running = f"Running {name!r}"
+    schema = _request_schema(client, name) if inputs.typed else None
+    if schema is not None:
+        meant_as_text = {key: text for key, text in inputs.typed.items() if wants_text(schema, key, text)}
+        inputs = Inputs(inputs.values | meant_as_text, inputs.typed)
     if uploads:
-        # Form fields are text in any case.
+        # Form fields are text in any case, but there is no text for null.
+        typed = {key: text for key, text in inputs.typed.items() if inputs.values[key] is not None}
         with output.uploading(f"{running} with {len(uploads)} file{'s' * (len(uploads) > 1)}") as progress:
-            return client.open_run(name, inputs.values | inputs.typed, files=uploads, progress=progress)
+            return client.open_run(name, inputs.values | typed, files=uploads, progress=progress)
     with output.waiting(running):
         try:
             return client.open_run(name, inputs.values)
         except ServerRefused as exc:
-            meant_as_text = _refused_as_no_text(exc, inputs.typed)
-            if not meant_as_text:
+            refused = _refused_as_no_text(exc, inputs.typed) if schema is None else {}
+            if not refused:
                 raise
-            return client.open_run(name, inputs.values | meant_as_text)
+            return client.open_run(name, inputs.values | refused)
+
+
+def _request_schema(client: Client, name: str) -> Mapping[str, Any] | None:
+    """Ask what the pipeline takes; None where the server does not tell, as upstream's."""
+    try:
+        schema = client.schema(name).get("request")
+    except ClientError:
+        # If something is wrong, the run that follows says what.
+        return None
+    return schema if isinstance(schema, dict) else None
 
 
 def _refused_as_no_text(refusal: ServerRefused, typed: Mapping[str, str]) -> dict[str, str]:

@@ -184,12 +184,20 @@ class Client:
         with Answer(self._send("GET", f"/draw/{_segment(name)}", params={"format": format})) as answer:
             return answer.read()
 
+    def schema(self, name: str) -> dict[str, Any]:
+        """Return the JSON Schemas of what a pipeline takes and gives: `{"name", "request", "response"}`.
+
+        `ServerRefused` with status 404 if it has none, or if the server is an upstream one.
+        """
+        return self._call("GET", f"/{_segment(name)}/schema")
+
     def run(self, name: str, body: Mapping[str, Any] | None = None, *, files: Iterable[Upload] = ()) -> Any:
         """Run a pipeline and return its result.
 
         That is the value under `result`; without such a key the whole JSON; the text of a
         text answer or a stream; the bytes of any other. With `files`, pairs of a name and a
-        path or bytes, the body is sent as form fields; values other than text as JSON.
+        path or bytes, the body is sent as form fields; values other than text as JSON, and
+        None not at all: a form has no null.
         """
         with self.open_run(name, body, files=files) as answer:
             return answer.value()
@@ -214,7 +222,7 @@ class Client:
         files = list(files)
         if not files:
             return Answer(self._send("POST", path, json=dict(body or {})))
-        fields = {key: form_text(value) for key, value in (body or {}).items()}
+        fields = {key: form_text(value) for key, value in (body or {}).items() if value is not None}
         form = Multipart(fields, files, progress=progress)
         return Answer(self._send("POST", path, data=form, headers={"Content-Type": form.content_type}))
 
@@ -289,7 +297,7 @@ def _given(**values: Any) -> dict[str, Any]:
 
 def as_bytes(content: str | Mapping[str, str]) -> bytes:
     """Return the content of a file that the server sent as text or as `{"base64": ...}`."""
-    return content.encode() if isinstance(content, str) else base64.b64decode(content["base64"])
+    return content.encode() if isinstance(content, str) else base64.b64decode(content["base64"], validate=True)
 
 
 def _as_json(content: str | bytes) -> str | dict[str, str]:

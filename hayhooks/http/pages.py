@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _ASSETS = "docs/assets"
 # Swagger UI takes about 20 ms to show an operation.
 _MOST_UNFOLDED = 100
+# A page of 500 pipelines has a few megabytes.
+_MOST_KEPT = 4
 _HOST = re.compile(r"(\[[\da-fA-F:.]+\]|[\w.-]+)(:\d+)?")
 # Everything from here. Swagger UI's stylesheet holds its pictures, and it shows files that a request answers.
 _POLICY = "; ".join(
@@ -63,13 +66,15 @@ def page_routes(app: Hayhooks) -> list[Route]:
 
 
 class Pages:
-    """Makes the pages, and keeps the last one until the document changes. Blocking; for any thread."""
+    """Makes the pages, and keeps the last ones until the document changes. Blocking; for any thread."""
 
     def __init__(self, app: Hayhooks) -> None:
         self._app = app
         self._lock = threading.Lock()
         self._assets: Mapping[str, Content] | None = None
-        self._rendered: tuple[dict[str, Any], str, str, Content] | None = None
+        self._document = b""
+        # By the way to the root and its URL: a server has several names, and every client chooses what it sends.
+        self._pages: dict[tuple[str, str], Content] = {}
 
     def assets(self) -> Mapping[str, Content]:
         """Return the files by name; read when they are first asked for."""
@@ -98,12 +103,31 @@ class Pages:
         """Return the page to read."""
         from hayhooks.reference.page import render_reference  # as above
 
-        document, base, server = self._app.openapi(), _base(request), _server(request)
-        kept = self._rendered
-        if kept is None or kept[:3] != (document, base, server):
-            html = render_reference(document, base=base, server=server, assets=self._addresses())
-            kept = self._rendered = (document, base, server, _page(html))
-        return _answer(request, kept[3])
+        encoded, base, server = (
+            self._app.api_document.encode(self._app.settings.root_path),
+            _base(request),
+            _server(request),
+        )
+        page = self._kept(encoded, base, server)
+        if page is None:
+            html = render_reference(json.loads(encoded), base=base, server=server, assets=self._addresses())
+            page = _page(html)
+            self._keep(encoded, base, server, page)
+        return _answer(request, page)
+
+    def _kept(self, document: bytes, base: str, server: str) -> Content | None:
+        with self._lock:
+            return self._pages.get((base, server)) if self._document == document else None
+
+    def _keep(self, document: bytes, base: str, server: str, page: Content) -> None:
+        """Keep a page, and forget those of another document and the oldest ones."""
+        with self._lock:
+            if self._document != document:
+                self._document = document
+                self._pages.clear()
+            self._pages[base, server] = page
+            while len(self._pages) > _MOST_KEPT:
+                del self._pages[next(iter(self._pages))]
 
     def _addresses(self) -> dict[str, str]:
         return {name: f"{_ASSETS}/{name}?v={asset.version}" for name, asset in self.assets().items()}

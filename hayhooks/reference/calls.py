@@ -81,7 +81,7 @@ def curl_command(
         elif parameter.get("required") is True and place == "header":
             words += ["-H", f"{name}: {stated}"]
     words.append(quote(url, safe="/:%@?&=+,;[]~!$'()*") + (f"?{urlencode(query)}" if query else ""))
-    lines = [shlex.join(words), *_keys(document, operation), *_body(document, content)]
+    lines = [shlex.join(words), *_body(document, content)]
     return " \\\n  ".join(lines)
 
 
@@ -89,18 +89,6 @@ def _streams(document: Document, operation: Mapping[str, Any]) -> bool:
     answers = as_mapping(operation.get("responses")).values()
     kinds = {kind for answer in answers for kind in as_mapping(document.follow(answer).get("content"))}
     return "text/event-stream" in kinds or any(kind.startswith("text/plain") for kind in map(str, kinds))
-
-
-def _keys(document: Document, operation: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the headers of the first way to be let in."""
-    wanted = as_list(operation.get("security", document.content.get("security")))
-    schemes = as_mapping(as_mapping(document.content.get("components")).get("securitySchemes"))
-    for name in as_mapping(wanted[0]) if wanted else ():
-        scheme = document.follow(schemes.get(name))
-        if scheme.get("type") == "apiKey" and scheme.get("in") == "header":
-            yield f"-H {shlex.quote(as_text(scheme.get('name')))}': '\"$API_KEY\""
-        elif scheme.get("type") in ("http", "oauth2", "openIdConnect"):
-            yield '-H "Authorization: Bearer $API_KEY"'
 
 
 def _body(document: Document, content: Mapping[str, Any]) -> Iterator[str]:

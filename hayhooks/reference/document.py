@@ -23,7 +23,7 @@ class Schema:
 
 
 class Document:
-    """An OpenAPI document, of version 3.0 or 3.1."""
+    """An OpenAPI document, of version 3.1."""
 
     def __init__(self, content: Mapping[str, Any]) -> None:
         self.content = content
@@ -42,7 +42,7 @@ class Document:
     def schema(self, value: object) -> Schema:
         """Return a schema; keywords beside its reference win, as in OpenAPI 3.1.
 
-        An `allOf` of one schema is that schema: so OpenAPI 3.0 puts keywords beside a reference.
+        An `allOf` of one schema is that schema: so a reference that leads back is wrapped.
         """
         found = self.follow(value)
         reference = as_mapping(value).get("$ref")

@@ -63,8 +63,8 @@ def choices_of(content: Mapping[str, Any]) -> list[Any]:
 
 
 def is_file(content: Mapping[str, Any]) -> bool:
-    """Tell whether a schema stands for the bytes of a file, as OpenAPI 3.0 or 3.1 say it."""
-    return content.get("format") == "binary" or "contentMediaType" in content
+    """Tell whether a schema stands for the bytes of a file; JSON in a text has a `contentMediaType`, but does not."""
+    return content.get("format") == "binary"
 
 
 def notes(content: Mapping[str, Any]) -> Iterator[Note]:

@@ -81,4 +81,4 @@ def test_a_pipeline_without_a_drawing_is_said(server: str, hayhooks: Callable[..
 def test_a_directory_that_is_missing_is_said(server: str, greeting: str, hayhooks: Callable[..., Done]) -> None:
     done = hayhooks("pipeline", "draw", greeting, "-o", "missing/a.svg", "--url", server)
 
-    assert done == Done(1, "", "Error: [Errno 2] No such file or directory: 'missing/a.svg'\n")
+    assert done == Done(1, "", "Error: The drawing cannot be written to 'missing/a.svg': No such file or directory.\n")

@@ -38,11 +38,60 @@ def test_result_is_printed_untouched(run: Callable[..., Done], value: str, print
     assert run("echo", "-p", f"value={value}") == Done(0, printed, "")
 
 
-def test_json_that_the_pipeline_wants_as_text_is_sent_again_as_typed(run: Callable[..., Done]) -> None:
+def test_json_that_the_pipeline_wants_as_text_is_sent_as_typed(run: Callable[..., Done]) -> None:
     done = run("echo", "-p", "text=1.10", "-p", "texts=007", "-p", "n=7")
     assert json.loads(done.out) == ["1.10", "007", 7]
     assert json.loads(run("echo", "-p", "texts=7").out) == ["", "7", 0]
     assert json.loads(run("echo", "-p", 'texts=["7"]').out) == ["", ["7"], 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "arrived"),
+    [
+        ("literal", "1", "'1'"),
+        ("enum", "1", "<Digit.ONE: '1'>"),
+        ("number_enum", "1", "<Number.ONE: 1>"),
+        ("optional_literal", "1", "'1'"),
+        ("optional_literal", "null", "None"),
+        ("mixed_literal", "1", "1"),
+        ("path", "1", "PosixPath('1')"),
+        ("raw", "1", "b'1'"),
+        ("decimal", "1.10", "Decimal('1.10')"),
+        ("decimal", "0.1", "Decimal('0.1')"),
+        ("optional_text", "null", "None"),
+        ("optional_text", "true", "'true'"),
+        ("number_or_text", "1", "1"),
+        ("duration", "5", "datetime.timedelta(seconds=5)"),
+        ("flag", "1", "True"),
+        ("nested", '{"n": 1.0}', "{'n': 1.0}"),
+    ],
+)
+def test_param_arrives_as_the_type_of_the_parameter(
+    run: Callable[..., Done], name: str, text: str, arrived: str
+) -> None:
+    assert run("types", "-p", f"{name}={text}") == Done(0, f"{name}={arrived}\n", "")
+
+
+def test_server_without_schemas_is_asked_again_with_what_was_typed(hayhooks: Callable[..., Done]) -> None:
+    refusal = {"detail": [{"type": "string_type", "loc": ["body", "text"], "msg": "Input should be a valid string"}]}
+    with scripted_server() as server:
+        server.answers = [
+            Answer(404, b'{"detail":"Not Found"}'),
+            Answer(422, json.dumps(refusal).encode()),
+            Answer(body=b'{"result":"done"}'),
+        ]
+        done = hayhooks("pipeline", "run", "qa", "-p", "text=1.10", "-p", "n=7", "--url", server.url)
+
+    assert done == Done(0, "done\n", "")
+    assert [f"{asked.method} {asked.path}" for asked in server.asked] == ["GET /qa/schema", *["POST /qa/run"] * 2]
+    assert [asked.json for asked in server.asked[1:]] == [{"text": 1.1, "n": 7}, {"text": "1.10", "n": 7}]
+
+
+def test_params_that_read_as_text_need_no_schema(hayhooks: Callable[..., Done]) -> None:
+    with scripted_server() as server:
+        hayhooks("pipeline", "run", "qa", "-p", "text=a", "-p", "n:=7", "--url", server.url)
+
+    assert [(asked.path, asked.json) for asked in server.asked] == [("/qa/run", {"text": "a", "n": 7})]
 
 
 def test_json_that_is_meant_as_json_is_not_sent_again(run: Callable[..., Done]) -> None:
@@ -154,4 +203,32 @@ def test_a_refused_upload_is_told_once(run: Callable[..., Done], tmp_path: Path)
         "",
         "Error: The request is not valid (HTTP 422)\n"
         "  n: Input should be a valid integer, unable to parse string as an integer\n",
+    )
+
+
+def test_null_is_left_out_of_a_form_unless_it_is_text(run: Callable[..., Done], tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    done = run("form", "-f", "a.txt", "-p", "data=null", "-p", "text=null", "-p", "n=1")
+
+    assert (done.code, done.err) == (0, "")
+    assert json.loads(done.out) == {"files": {"a.txt": 1}, "text": "null", "n": 1, "data": None}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(("-f", "tree/x.txt", "-d", "tree"), id="file-and-directory"),
+        pytest.param(("-d", "tree", "-d", "other"), id="directories"),
+        pytest.param(("-f", "tree/x.txt", "-f", "other/x.txt"), id="files"),
+    ],
+)
+def test_two_files_of_one_name_are_not_uploaded(
+    hayhooks: Callable[..., Done], tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    for name in ("tree", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.txt").write_text(name)
+
+    assert hayhooks("pipeline", "run", "form", *arguments, "--url", "http://127.0.0.1:9") == Done(
+        1, "", "Error: 2 files would be uploaded as 'x.txt'; rename them or run once for each.\n"
     )

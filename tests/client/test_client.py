@@ -43,6 +43,7 @@ Call = Callable[[Client], Any]
         pytest.param(lambda c: c.status(), "GET /status", None, id="status"),
         pytest.param(lambda c: c.draw("a/b é?"), "GET /draw/a%2Fb%20%C3%A9%3F?format=png", None, id="draw"),
         pytest.param(lambda c: c.draw("qa", format="dot"), "GET /draw/qa?format=dot", None, id="draw-as-text"),
+        pytest.param(lambda c: c.schema("a/b é?"), "GET /a%2Fb%20%C3%A9%3F/schema", None, id="schema"),
         pytest.param(lambda c: c.status("a/b é?"), "GET /status/a%2Fb%20%C3%A9%3F", None, id="status-of-one"),
         pytest.param(
             lambda c: c.deploy_files("qa", {"a.py": "x = 'é'", "b.bin": b"\xff", "c": b"text"}),

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import pytest
@@ -16,6 +17,7 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
 from hayhooks import BasePipelineWrapper, Hayhooks, Settings
+from hayhooks.reference.page import render_reference
 from tests.http.wrappers import ECHO, deploy
 from tests.reference.reading import Page
 
@@ -137,6 +139,27 @@ def test_reference_without_admin_does_not_show_what_is_not_there() -> None:
 
     assert "post-deploy_files" not in ids
     assert "get-status" in ids
+
+
+def test_reference_is_made_once_for_each_of_the_names_of_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def counted(*args: Any, server: str, **options: Any) -> str:
+        made.append(server)
+        return render_reference(*args, server=server, **options)
+
+    monkeypatch.setattr("hayhooks.reference.page.render_reference", counted)
+    app = Hayhooks()
+    hosts = ["a.example", "b.example"]
+    with TestClient(app) as client:
+        first = [client.get("/redoc", headers={"host": host}).text for host in hosts]
+        second = [client.get("/redoc", headers={"host": host}).text for host in hosts]
+        deploy(app, ECHO, name="new")
+        third = client.get("/redoc", headers={"host": "a.example"}).text
+
+    assert second == first
+    assert made == ["http://a.example", "http://b.example", "http://a.example"]
+    assert "post-new-run" in Page(third).ids
 
 
 @pytest.mark.parametrize("path", PAGES)

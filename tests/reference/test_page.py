@@ -34,7 +34,6 @@ SHOP: dict[str, Any] = {
                     "200": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Book"}}}},
                     "422": {"description": "No", "content": {"application/json": {"schema": {"type": "object"}}}},
                 },
-                "security": [{"key": []}],
             }
         },
     },
@@ -51,7 +50,6 @@ SHOP: dict[str, Any] = {
                 },
             }
         },
-        "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
     },
 }
 
@@ -62,7 +60,7 @@ def test_operation_is_shown_with_all_that_a_caller_needs() -> None:
         "Body application/json Book "
         "name type meaning title required string Its name sequels array of Book "
         'Example { "title": "text" } '
-        'Request curl http://localhost:1416/qa/run \\ -H "Authorization: Bearer $API_KEY" \\ '
+        "Request curl http://localhost:1416/qa/run \\ "
         "-H 'Content-Type: application/json' \\ -d '{\"title\": \"text\"}' "
         "Answers 200 application/json Book name type meaning title string Its name sequels array of Book "
         "422 No application/json object"
