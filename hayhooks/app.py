@@ -172,13 +172,19 @@ class Hayhooks(Starlette):
         """
         self._publisher.undeploy(name)
 
-    def wait_for_workers(self) -> dict[str, str]:
+    def wait_for_workers(self, name: str | None = None) -> dict[str, str]:
         """Wait until all processes that share the pipelines directory serve what it says now; blocking.
 
         Returns what is wrong by process, as "web-1:4711", empty when all is well: those that did
-        not answer within `workers_timeout`, and those that cannot serve a pipeline.
+        not answer within `workers_timeout`, and those that cannot serve a pipeline, the one of
+        `name` if that is given.
         """
-        return {} if self.store is None else self.store.workers.wait(self.settings.workers_timeout)
+        if self.store is None:
+            return {}
+        try:
+            return self.store.workers.wait(self.settings.workers_timeout, name)
+        except OSError as exc:
+            return {"others": f"It is not known what they serve: {exc}"}
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI 3.1 document of all routes and pipelines; blocking."""

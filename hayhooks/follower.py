@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 
-from hayhooks.deploy.store import Store, translated
+from hayhooks.deploy.store import Store
 from hayhooks.deploy.workers import Report
+from hayhooks.errors import PipelineFilesError
 from hayhooks.logger import log
 from hayhooks.publisher import Publisher
 
-_POLL_SECONDS = 0.02
+_POLL_SECONDS = 0.01
+# After a failure: the directory may be away for long.
+_PAUSE_SECONDS = 0.5
 
 
 class Follower:
@@ -18,20 +21,25 @@ class Follower:
     def __init__(self, publisher: Publisher, store: Store) -> None:
         self._publisher = publisher
         self._store = store
-        self._seen = -1
+        self._seen = self._reported = -1
+        self._is_well = True
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="hayhooks-follow", daemon=True)
 
     def start(self) -> None:
         """Join the workers, deploy what the store holds, and go on to follow it.
 
-        Raises `PipelineFilesError` when nothing can be written to the store.
+        Where nothing can be written the pipelines are served all the same, and changes are refused.
         """
-        with translated("workers"):
+        try:
             self._store.workers.join()
-            stamp = self._store.workers.stamp()
+            self._seen = self._store.workers.stamp()
+        except OSError as exc:
+            self._is_well = False
+            log.warning("Nothing can be deployed, because {} cannot be written: {}", self._store.directory, exc)
         self._publisher.deploy_found()
-        self._report(stamp)
+        if self._is_well:
+            self._step_safely()
         self._thread.start()
 
     def stop(self) -> None:
@@ -42,21 +50,37 @@ class Follower:
         self._store.workers.leave()
 
     def _run(self) -> None:
-        is_well = True
-        while not self._ending.wait(_POLL_SECONDS):
-            try:
-                stamp = self._store.workers.stamp()
-                if stamp != self._seen:
-                    self._publisher.follow()
-                    self._report(stamp)
-                is_well = True
-            except Exception as exc:
-                # A directory that is away for a while: the pipelines serve on, and it is said once.
-                if is_well:
-                    log.opt(exception=exc).error("{} cannot be followed: {}", self._store.directory, exc)
-                is_well = False
+        while not self._ending.wait(_POLL_SECONDS if self._is_well else _PAUSE_SECONDS):
+            self._step_safely()
 
-    def _report(self, stamp: int) -> None:
-        in_use = [str(path) for path in self._publisher.in_use()]
-        self._store.workers.report(Report("", stamp, dict(self._publisher.failures), in_use))
-        self._seen = stamp
+    def _step_safely(self) -> None:
+        try:
+            self._step()
+            self._is_well = True
+        except Exception as exc:
+            # The pipelines serve on, and it is said once.
+            if self._is_well:
+                trace = None if isinstance(exc, OSError | PipelineFilesError) else exc
+                log.opt(exception=trace).error("{} cannot be followed: {}", self._store.directory, exc)
+            self._is_well = False
+
+    def _step(self) -> None:
+        workers = self._store.workers
+        stamp = workers.stamp()
+        if stamp < self._seen or not workers.is_present:
+            # Somebody may be deleting the directory just now: nothing is concluded from a half, nor written.
+            self._ending.wait(_PAUSE_SECONDS)
+            if not self._store.directory.is_dir():
+                raise PipelineFilesError("The directory is gone; what it held is served on")
+            stamp = workers.stamp()
+        if stamp != self._seen:
+            self._publisher.follow()
+            self._seen = stamp
+        if not workers.is_present:
+            workers.join()
+            # It may be another directory: the next step looks at all of it.
+            self._seen = self._reported = -1
+        elif self._reported != self._seen:
+            in_use = [str(path) for path in self._publisher.retirement.in_use()]
+            workers.report(Report("", self._seen, dict(self._publisher.failures), in_use))
+            self._reported = self._seen

@@ -12,8 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from filelock import Timeout
-
 from hayhooks.deploy.closing import Closer
 from hayhooks.deploy.deployer import Deployer
 from hayhooks.deploy.deployment import Deployment
@@ -37,6 +35,7 @@ from hayhooks.errors import (
 from hayhooks.http.router import PipelineRouter
 from hayhooks.logger import log
 from hayhooks.pipelines.haystack import import_components
+from hayhooks.retirement import Retirement
 from hayhooks.settings import Settings, StartupDeployStrategy
 
 
@@ -59,7 +58,7 @@ class Publisher:
         # What is served from the store, by name, and what of it could not be.
         self._served: dict[str, Path] = {}
         self._failures: dict[str, str] = {}
-        self._retiring: set[Deployment] = set()
+        self.retirement = Retirement(router, store)
 
     @property
     def failures(self) -> Mapping[str, str]:
@@ -71,7 +70,7 @@ class Publisher:
     ) -> Deployment:
         """Build a pipeline and publish it; the old one serves until then. Raises as `Hayhooks.deploy()`."""
         check_name(name)
-        if not save and self.store is not None and self.store.workers.has_joined:
+        if not save and self._is_shared:
             raise NotShared(name)
         if save and (self.store is None or isinstance(source, WrapperSource)):
             reason = "there is no pipelines directory" if self.store is None else "it was made in code"
@@ -102,17 +101,25 @@ class Publisher:
         return deployment
 
     def undeploy(self, name: str) -> None:
-        """Take a pipeline out of service. Raises `PipelineNotFound`."""
-        with self._alone(name, saves=False):
+        """Take a pipeline out of service.
+
+        Raises `PipelineNotFound`, and `PipelineFilesError` when other processes cannot be told.
+        """
+        with self._alone(name, saves=self._is_shared):
+            if self._is_shared and name in self.router.deployments:
+                assert self.store is not None
+                # What cannot be noted may not happen: the other processes would not hear of it.
+                self.store.remove(name)
             deployment = self.router.remove(name)
-            if self.store is not None:
+            if self.store is not None and not self._is_shared:
                 try:
                     with translated(name), self._locks.hold(name, among_processes=name in self._served):
                         self.store.remove(name)
                 except PipelineFilesError as exc:
                     log.warning("Pipeline '{}' will be back after the next start: {}", name, exc)
             self._served.pop(name, None)
-        self._retire(deployment)
+            self._failures.pop(name, None)
+        self.retirement.add(deployment)
         log.success("Pipeline '{}' is undeployed", name)
 
     def deploy_found(self) -> None:
@@ -122,7 +129,7 @@ class Publisher:
         self.store.clean()
         if not (serving := self.store.serving(log_left_out=True)):
             return
-        deployed = self._serve_all(serving)
+        deployed = self._serve_all(serving, dict(self._served))
         log.info("{} of {} pipelines deployed from {}", len(deployed), len(serving), self.store.directory)
 
     def follow(self) -> None:
@@ -133,11 +140,20 @@ class Publisher:
         if self.store is None:
             return
         with self._following:
+            # First, so that a deploy of this process that comes meanwhile counts as newer.
+            before = dict(self._served)
             serving = self.store.serving()
-            self._serve_all(serving)
-            for name in self._served.keys() - serving.keys():
-                self._drop(name)
-            self._failures = {name: text for name, text in self._failures.items() if name in serving}
+            self._serve_all(serving, before)
+            for name, path in before.items():
+                # What was deleted without being undeployed serves on, as after a loss of the directory.
+                if name not in serving and path.exists():
+                    self._drop(name, self.store)
+            failures = dict(self._failures)
+            self._failures = {
+                name: text
+                for name, text in failures.items()
+                if name in serving and self._served.get(name) != serving[name]
+            }
 
     def refresh(self, names: Collection[str]) -> None:
         """Build these pipelines again from what stands in the store now, and drop those that are gone.
@@ -147,19 +163,15 @@ class Publisher:
         if self.store is None:
             return
         with self._following:
+            before = dict(self._served)
             serving = self.store.serving()
             paths = {name: serving[name] for name in names if name in serving}
-            if served := self._serve_all(paths, again=True):
+            if served := self._serve_all(paths, before, again=True):
                 log.success("Deployed again: {}", ", ".join(served))
-            for name in self._served.keys() & (set(names) - serving.keys()):
-                self._drop(name)
+            for name in before.keys() & (set(names) - serving.keys()):
+                self._drop(name, self.store)
             for name in set(names) - serving.keys():
                 self._failures.pop(name, None)
-
-    def in_use(self) -> list[Path]:
-        """Return the directories of the revisions that requests may still run on."""
-        alive = [*list(self._retiring), *self.router.deployments.values()]
-        return [deployment.revision.path for deployment in alive if deployment.revision is not None]
 
     def end_all(self) -> None:
         """End all deployments."""
@@ -169,7 +181,7 @@ class Publisher:
             return
         # Side by side: each may take as long as it is allowed to.
         with ThreadPoolExecutor(len(ending), "hayhooks-end") as threads:
-            list(threads.map(self._retire, ending))
+            list(threads.map(self.retirement.add, ending))
 
     @contextmanager
     def _alone(self, name: str, *, saves: bool) -> Iterator[None]:
@@ -179,26 +191,35 @@ class Publisher:
                 stack.enter_context(self._locks.hold(name, among_processes=saves))
             yield
 
+    @property
+    def _is_shared(self) -> bool:
+        """Whether other processes serve what this one does."""
+        return self.store is not None and self.store.workers.has_joined
+
     def _check(self, name: str, *, overwrite: bool, if_revision: int | None) -> None:
         is_deployed = name in self.router.deployments
+        path = self.store.current(name) if self.store is not None else None
         if if_revision:
-            path = self.store.current(name) if self.store is not None else None
-            number = self.store.revisions.at(name, path).number if self.store is not None and path else 0
+            is_saved = path is not None and (self._is_shared or not is_deployed or name in self._served)
+            number = self._number(name, path) if is_saved else 0
             if number != if_revision:
                 served = f"at revision {number}" if number else "not saved" if is_deployed else "not deployed"
                 raise RevisionConflict(f"Pipeline '{name}' is {served}, not at revision {if_revision}")
-        elif is_deployed and (if_revision == 0 or not overwrite):
+            return
+        # What another process has just deployed is not served here yet.
+        is_news = self._is_shared and path not in (None, self._served.get(name)) and name not in self._failures
+        if (is_deployed or is_news) and (if_revision == 0 or not overwrite):
             raise PipelineExists(name)
 
+    def _number(self, name: str, path: Path | None) -> int:
+        with translated(name):
+            return self.store.revisions.at(name, path).number if self.store is not None and path is not None else 0
+
     def _find_revision(self, store: Store, name: str, number: int | None) -> Revision:
-        revisions = store.revisions.list(name)
         if number is not None:
-            found = next((revision for revision in revisions if revision.number == number), None)
-            if found is None:
-                raise RevisionNotFound(f"Pipeline '{name}' has no revision {number}")
-            return found
-        served = self._served.get(name)
-        earlier = [revision for revision in revisions if revision.path != served]
+            return store.revisions.find(name, number)
+        served = store.current(name) if self._is_shared else self._served.get(name)
+        earlier = [revision for revision in store.revisions.list(name) if revision.path != served]
         if not earlier:
             raise RevisionNotFound(f"Pipeline '{name}' has no earlier revision")
         return store.revisions.last_published(earlier)
@@ -224,6 +245,7 @@ class Publisher:
             deployment.abandon()
             raise
         self._served[deployment.name] = revision.path
+        self._failures.pop(deployment.name, None)
 
     def _build_tested(self, name: str, source: Source, revision: Revision | None = None) -> Deployment:
         """Build a pipeline and let it test itself; what is wrong with it is in the log too, with its traceback."""
@@ -248,17 +270,17 @@ class Publisher:
                 raise PipelinePathError(f"Pipeline name {name!r} is refused: {path} is a route of the server")
         return deployment
 
-    def _serve_all(self, paths: Mapping[str, Path], *, again: bool = False) -> list[str]:
+    def _serve_all(self, paths: Mapping[str, Path], before: Mapping[str, Path], *, again: bool = False) -> list[str]:
         """Serve what stands at these paths, in their order, and return the names of those that could be.
 
-        What is served from there already is left alone, unless `again` is true.
+        `before` is what was served when the paths were looked up. What is served from there
+        already is left alone, unless `again` is true.
         """
-        before = {name: self._served.get(name) for name in paths}
         wanted = {
             name: path
             for name, path in paths.items()
             # The application itself may have deployed something under a name: that stays.
-            if (again or before[name] != path) and (before[name] or name not in self.router.deployments)
+            if (again or before.get(name) != path) and (name in before or name not in self.router.deployments)
         }
         if wanted:
             import_components()
@@ -267,7 +289,7 @@ class Publisher:
             if deployment is None:
                 continue
             with self._locks.hold(name):
-                if self._served.get(name) != before[name]:
+                if self._served.get(name) != before.get(name):
                     # A deploy in this process was faster, and is newer.
                     deployment.abandon()
                     continue
@@ -304,13 +326,16 @@ class Publisher:
     def _consequence(self, name: str) -> str:
         return "serves on in its old version" if name in self.router.deployments else "is left out"
 
-    def _drop(self, name: str) -> None:
+    def _drop(self, name: str, store: Store) -> None:
         """Take out of service what another process has undeployed."""
         with self._locks.hold(name):
+            if name in store.serving():
+                # Deployed again meanwhile, perhaps by this process.
+                return
             self._served.pop(name, None)
             deployment = self.router.remove(name) if name in self.router.deployments else None
         if deployment is not None:
-            self._retire(deployment)
+            self.retirement.add(deployment)
             log.info("Pipeline '{}' is served no more: its source is gone", name)
 
     def _publish(self, deployment: Deployment) -> Deployment:
@@ -320,23 +345,5 @@ class Publisher:
         if deployment.revision is None:
             self._served.pop(deployment.name, None)
         if previous is not None:
-            self._retire(previous)
+            self.retirement.add(previous)
         return deployment
-
-    def _retire(self, deployment: Deployment) -> None:
-        self._retiring.add(deployment)
-        deployment.retire(lambda: self._forget(deployment))
-
-    def _forget(self, deployment: Deployment) -> None:
-        self._retiring.discard(deployment)
-        if self.store is None or deployment.revision is None:
-            return
-        try:
-            # A deploy of the name that is under way may be about to use a revision again.
-            with self._locks.hold(deployment.name, among_processes=True, wait=False):
-                self.store.prune(deployment.name, self.in_use())
-        except Timeout:
-            # The process that deploys the name prunes it too.
-            pass
-        except OSError as exc:
-            log.warning("Old revisions of '{}' cannot be removed: {}", deployment.name, exc)

@@ -33,7 +33,7 @@ LAYERS = [
     ["http"],
     ["openai"],
     ["openapi"],
-    ["publisher", "follower", "watcher", "routes", "app"],
+    ["retirement", "publisher", "follower", "watcher", "routes", "app"],
     ["client", "cli", "compat", "testing", "server", "trial_process", "__main__"],
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
@@ -91,7 +91,7 @@ def test_module_imports_only_its_own_layer_and_those_above(path: Path) -> None:
 
 
 def test_only_http_openai_and_assembly_know_requests_and_responses() -> None:
-    allowed = {"http", "openai", "openapi", "app", "routes", "publisher"}
+    allowed = {"http", "openai", "openapi", "app", "routes", "publisher", "retirement"}
     # Datatypes that user code hands over: headers, uploads, responses and HTTP exceptions.
     datatypes = {"starlette.datastructures", "starlette.responses", "starlette.exceptions"}
 

@@ -173,7 +173,11 @@ def _number(text: str | None) -> int | None:
 
 
 def _files(client: Client, name: str, number: int) -> Files:
-    return {path: as_bytes(content) for path, content in client.revision(name, number)["files"].items()}
+    answer = client.revision(name, number)
+    try:
+        return {path: as_bytes(content) for path, content in answer["files"].items()}
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise CommandError(f"{client.base_url} answers, but not as a Hayhooks server does.") from None
 
 
 def _difference(before: Files, after: Files, first: int, second: int) -> Iterator[str]:
@@ -182,10 +186,20 @@ def _difference(before: Files, after: Files, first: int, second: int) -> Iterato
         if old == new:
             continue
         try:
-            lines = (old or b"").decode().splitlines(), (new or b"").decode().splitlines()
+            lines = _lines((old or b"").decode()), _lines((new or b"").decode())
         except UnicodeDecodeError:
             yield f"Binary file {path} differs"
             continue
         old_name = "/dev/null" if old is None else f"{first}/{path}"
         new_name = "/dev/null" if new is None else f"{second}/{path}"
-        yield from difflib.unified_diff(*lines, old_name, new_name, lineterm="")
+        # An empty file has no lines to show.
+        yield from list(difflib.unified_diff(*lines, old_name, new_name, lineterm="")) or (
+            f"--- {old_name}",
+            f"+++ {new_name}",
+        )
+
+
+def _lines(text: str) -> list[str]:
+    """Split text at line feeds alone, and mark a missing one at its end, as `diff` does."""
+    *lines, last = text.split("\n")
+    return [*lines, f"{last}\n\\ No newline at end of file"] if last else lines

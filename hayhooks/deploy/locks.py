@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 
 class NameLocks:
@@ -34,6 +34,12 @@ class NameLocks:
             lock = self._locks.get(name) or self._locks.setdefault(name, _Lock(self._path(name)))
         with lock.held, _held(lock.file, wait=wait) if among_processes and lock.file else nullcontext():
             yield
+
+    def clean(self) -> None:
+        """Remove the files of locks that nobody holds. Raises `OSError`."""
+        for path in self._directory.glob("[!.]*.lock") if self._directory is not None else ():
+            with suppress(Timeout), self.hold(path.stem, among_processes=True, wait=False):
+                pass
 
     def _path(self, name: str) -> Path | None:
         return None if self._directory is None else self._directory / f"{name}.lock"

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from hayhooks.deploy.sources import DirectorySource, Labels, SavedSource, YamlSource, content_of, digest, read_yaml
+from hayhooks.errors import RevisionNotFound
 from hayhooks.files import write_files
 
 _DRAFT = ".draft-"
@@ -86,6 +87,13 @@ class Revisions:
         found = [_parse(name, entry) for entry in directory.iterdir() if entry.is_dir()] if directory.is_dir() else []
         return sorted(filter(None, found), key=lambda revision: revision.number, reverse=True)
 
+    def find(self, name: str, number: int) -> Revision:
+        """Return the revision of this number. Raises `RevisionNotFound`."""
+        found = next((revision for revision in self.list(name) if revision.number == number), None)
+        if found is None:
+            raise RevisionNotFound(f"Pipeline '{name}' has no revision {number}")
+        return found
+
     def at(self, name: str, path: Path) -> Revision:
         """Return the revision that a directory holds. Raises `ValueError` when it is none."""
         revision = _parse(name, path)
@@ -107,12 +115,14 @@ class Revisions:
         draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=revision.path.parent))
         try:
             write_files(draft, content_of(source, name))
-            self.write_facts(revision, _facts_of(revision, source, note))
             draft.chmod(0o755)
+            # First of what bears the number: by it a start finds the rest.
             _staged_path(revision).touch()
+            self.write_facts(revision, _facts_of(revision, source, note))
             draft.rename(revision.path)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
+            self.delete(revision)
             raise
         return revision
 
@@ -142,10 +152,20 @@ class Revisions:
         _staged_path(revision).unlink(missing_ok=True)
 
     def delete(self, revision: Revision) -> None:
-        """Remove a revision, as far as that is possible."""
-        shutil.rmtree(revision.path, ignore_errors=True)
-        _facts_path(revision).unlink(missing_ok=True)
-        _staged_path(revision).unlink(missing_ok=True)
+        """Remove a revision, as far as that is possible.
+
+        A process that ends meanwhile leaves the whole revision or what a start removes, never
+        a part of it under its name.
+        """
+        doomed = revision.path.with_name(f"{_DRAFT}{uuid.uuid4().hex}")
+        with suppress(OSError):
+            _staged_path(revision).touch()
+        with suppress(OSError):
+            revision.path.rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
+        for path in (_facts_path(revision), _staged_path(revision)):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
         with suppress(OSError):
             # Only an empty one goes: the name has no revision left.
             revision.path.parent.rmdir()
@@ -164,6 +184,8 @@ class Revisions:
                 shutil.rmtree(entry, ignore_errors=True)
             else:
                 entry.unlink(missing_ok=True)
+        with suppress(OSError):
+            (self.directory / name).rmdir()
 
     def facts(self, revision: Revision) -> Facts:
         """Return what is known of a revision. Raises `ValueError` when its note cannot be read."""
@@ -183,8 +205,12 @@ class Revisions:
         text = json.dumps({**vars(facts), "labels": vars(facts.labels), "note": vars(facts.note)})
         path = _facts_path(revision)
         draft = path.with_name(f"{_DRAFT}{uuid.uuid4().hex}")
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
+        try:
+            draft.write_text(text, encoding="utf-8")
+            draft.replace(path)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
 
     def source(self, revision: Revision) -> DirectorySource | YamlSource:
         """Return what a revision is deployed from."""

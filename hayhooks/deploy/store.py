@@ -90,13 +90,13 @@ class Store:
 
     def discard(self, revision: Revision) -> None:
         """Remove a staged revision that will not be published."""
-        if revision.is_new:
+        if revision.is_new and self.current(revision.name) != revision.path:
             self.revisions.delete(revision)
 
     def publish(self, revision: Revision) -> None:
         """Make a revision the one that is served. Raises `PipelineFilesError` when it cannot."""
         name = revision.name
-        with translated(name):
+        with translated(name), self.workers.change():
             self.revisions.mark_published(revision)
             if self._own_path(name) is not None:
                 self._flip(self._override(name), Path("..", "revisions", name, revision.path.name))
@@ -108,7 +108,6 @@ class Store:
                 (self.directory / (name if is_yaml else f"{name}.yml")).unlink(missing_ok=True)
                 self._override(name).unlink(missing_ok=True)
             self.revisions.keep(revision)
-        self.workers.touch()
 
     def remove(self, name: str) -> None:
         """Note that a pipeline is undeployed. Its revisions stay, and what the user wrote stays.
@@ -117,14 +116,14 @@ class Store:
         """
         with translated(name):
             pointers = [self.directory / name, self.directory / f"{name}.yml", self._override(name)]
-            if self._own_path(name) is not None:
-                self._flip(self._override(name), Path(_UNDEPLOYED))
-            elif any(pointer.is_symlink() for pointer in pointers):
-                for pointer in pointers:
-                    pointer.unlink(missing_ok=True)
-            else:
+            is_own = self._own_path(name) is not None
+            if not is_own and not any(pointer.is_symlink() for pointer in pointers):
                 return
-        self.workers.touch()
+            with self.workers.change():
+                if is_own:
+                    self._flip(self._override(name), Path(_UNDEPLOYED))
+                for pointer in () if is_own else pointers:
+                    pointer.unlink(missing_ok=True)
 
     def prune(self, name: str, in_use: Collection[Path]) -> None:
         """Delete all but the newest revisions, except those in use and the one that is to be served."""
@@ -137,10 +136,8 @@ class Store:
     def current(self, name: str) -> Path | None:
         """Return the directory of the revision that is to be served, if it is a saved one."""
         pointers = (self._override(name), self.directory / f"{name}.yml", self.directory / name)
-        for pointer in pointers:
-            if pointer == pointers[0] and pointer.is_symlink() or self._is_pointer(pointer):
-                return self._revision_path(name, pointer)
-        return None
+        found = (self._pointed_to(name, pointer) for pointer in pointers[1:])
+        return self._revision_path(name, pointers[0]) or next(filter(None, found), None)
 
     def clean(self) -> None:
         """Remove what processes left that ended in the middle of a change, as far as that is possible."""
@@ -153,6 +150,7 @@ class Store:
             for name in filter(self.revisions.has_leftovers, self.revisions.names()):
                 with self.locks.hold(name, among_processes=True):
                     self.revisions.clean(name, self.current(name))
+            self.locks.clean()
         except OSError as exc:
             log.warning("What an unfinished change left in {} cannot be removed: {}", self._private, exc)
 
@@ -171,8 +169,8 @@ class Store:
             override = self._override(name)
             if override.is_symlink() and not override.exists():
                 continue
-            if override.is_symlink() or self._is_pointer(path):
-                served[name] = self._revision_path(name, override if override.is_symlink() else path)
+            if revision_path := self._revision_path(name, override) or self._pointed_to(name, path):
+                served[name] = revision_path
             elif path.is_dir() and not (path / WRAPPER_FILE).is_file():
                 if log_left_out:
                     log.info("{}/ is left out: it holds no {}", path.name, WRAPPER_FILE)
@@ -207,9 +205,14 @@ class Store:
     def _is_lost_directory(self, path: Path) -> bool:
         return self._is_pointer(path) and not path.exists() and path.suffix not in YAML_SUFFIXES
 
-    def _revision_path(self, name: str, pointer: Path) -> Path:
-        """Return the directory of the revision that a pointer leads to, whether or not it is there."""
-        target = Path(os.readlink(pointer))
+    def _pointed_to(self, name: str, path: Path) -> Path | None:
+        return self._revision_path(name, path) if self._is_pointer(path) else None
+
+    def _revision_path(self, name: str, pointer: Path) -> Path | None:
+        """Return the directory of the revision that a link leads to, whether or not it is there; None for no link."""
+        target = _target(pointer)
+        if target is None:
+            return None
         return self.revisions.path(name, target.parent.name if target.suffix in YAML_SUFFIXES else target.name)
 
     def _own_path(self, name: str) -> Path | None:
@@ -221,7 +224,8 @@ class Store:
 
     def _is_pointer(self, path: Path) -> bool:
         """Tell a link that this store made from everything else."""
-        return path.is_symlink() and Path(os.readlink(path)).parts[:2] == (_PRIVATE, "revisions")
+        target = _target(path)
+        return target is not None and target.parts[:2] == (_PRIVATE, "revisions")
 
     def _override(self, name: str) -> Path:
         return self._private / "overrides" / name
@@ -239,6 +243,14 @@ class Store:
         except BaseException:
             draft.unlink(missing_ok=True)
             raise
+
+
+def _target(path: Path) -> Path | None:
+    """Return where a link leads; None for what is no link, or is removed just now."""
+    try:
+        return Path(os.readlink(path))
+    except OSError:
+        return None
 
 
 @contextmanager

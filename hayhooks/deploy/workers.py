@@ -15,7 +15,8 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +24,10 @@ from filelock import FileLock, Timeout
 
 from hayhooks.logger import log
 
-_POLL_SECONDS = 0.01
+_POLL_SECONDS = 0.005
+_PROBE_SECONDS = 0.2
+# The registry is held for moments; only a process that was stopped in one of them holds it longer.
+_REGISTRY_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -47,14 +51,18 @@ class Workers:
         self._stamp = directory / "stamp"
         self._directory = directory / "workers"
         # Whoever changes who is there, or the stamp, does it alone.
-        self._registry = FileLock(directory / "locks" / ".workers.lock")
+        self._registry = FileLock(
+            directory / "locks" / ".workers.lock", timeout=_REGISTRY_SECONDS, poll_interval=_POLL_SECONDS
+        )
         self._id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._alive = FileLock(self._directory / f"{self._id}.lock", thread_local=False)
+        self.has_joined = False
+        """Whether this process is one of the workers, or would be if it could write here."""
 
     @property
-    def has_joined(self) -> bool:
-        """Whether this process is one of the workers."""
-        return self._alive.is_locked
+    def is_present(self) -> bool:
+        """Whether the others see this worker; not when the directory was away or replaced."""
+        return Path(self._alive.lock_file).exists()
 
     def stamp(self) -> int:
         """Return the current stamp; 0 when nothing has been changed yet. Raises `OSError`."""
@@ -63,25 +71,43 @@ class Workers:
         except (FileNotFoundError, ValueError):
             return 0
 
-    def touch(self) -> None:
-        """Let the stamp grow. A failure is only logged: what it tells of has happened."""
-        try:
-            with self._registry:
-                _replace(self._stamp, f"{self.stamp() + 1}\n")
-        except OSError as exc:
-            log.warning("The stamp {} could not be changed: {}", self._stamp, exc)
+    @contextmanager
+    def change(self) -> Iterator[None]:
+        """Let the stamp grow once the block has changed what is served.
+
+        What can fail does so before the block, so that on a full disk nothing changes that the
+        others would not hear of. Raises `OSError`.
+        """
+        draft = self._stamp.with_suffix(".draft")
+        with self._registry:
+            try:
+                # Above all that was reported: somebody may have deleted or spoiled the stamp.
+                latest = max(0, self.stamp(), *(self._read(path.stem).seen for path in self._directory.glob("*.json")))
+                draft.write_text(f"{latest + 1}\n", encoding="ascii")
+                yield
+            except BaseException:
+                draft.unlink(missing_ok=True)
+                raise
+            try:
+                draft.replace(self._stamp)
+            except OSError as exc:
+                log.warning("The stamp {} could not be changed: {}", self._stamp, exc)
 
     def join(self) -> None:
-        """Become one of the workers. Raises `OSError`."""
+        """Become one of the workers, also anew after the directory was away. Raises `OSError`."""
+        self.has_joined = True
+        self._alive.release(force=True)
         with self._registry:
             self._alive.acquire()
             self.report(Report(self._name()))
 
     def leave(self) -> None:
-        """Be no worker any more."""
-        if self.has_joined:
+        """Be no worker any more, as far as that can be written."""
+        self.has_joined = False
+        with suppress(OSError):
             self._report_path(self._id).unlink(missing_ok=True)
-            self._alive.release()
+        self._alive.release(force=True)
+        with suppress(OSError):
             Path(self._alive.lock_file).unlink(missing_ok=True)
 
     def report(self, report: Report) -> None:
@@ -99,35 +125,38 @@ class Workers:
 
     def others(self) -> list[Report]:
         """Return what the other live workers say, and forget those that have died. Raises `OSError`."""
-        if not self._directory.is_dir():
-            return []
-        found = []
-        for path in sorted(self._directory.glob("*.lock")):
-            if path.stem == self._id:
-                continue
-            if not self._forget_if_dead(path):
-                found.append(self._read(path.stem))
-        return found
+        return [self._read(worker_id) for worker_id in self._find_others()]
 
-    def wait(self, seconds: float) -> dict[str, str]:
+    def wait(self, seconds: float, name: str | None = None) -> dict[str, str]:
         """Wait until all other live workers serve the current state.
 
         Returns what is wrong by worker, empty for nothing: those that did not report in time,
-        and those that reported a failure. Raises `OSError`.
+        and those that reported a failure, of the pipeline `name` where one is given. Raises
+        `OSError`.
         """
-        stamp, deadline = self.stamp(), time.monotonic() + seconds
-        first = others = self.others()
-        while any(report.seen < stamp for report in others) and time.monotonic() < deadline:
+        now = time.monotonic()
+        stamp, deadline, next_probe = self.stamp(), now + seconds, now + _PROBE_SECONDS
+        first = others = {worker_id: self._read(worker_id) for worker_id in self._find_others()}
+        while any(report.seen < stamp for report in others.values()) and now < deadline:
             time.sleep(_POLL_SECONDS)
-            others = self.others()
-        alive = {report.worker for report in others}
-        problems = {report.worker: "It has ended meanwhile" for report in first if report.worker not in alive}
-        for report in others:
+            ids = others.keys() if now < next_probe else self._find_others()
+            next_probe = next_probe if now < next_probe else now + _PROBE_SECONDS
+            others = {worker_id: self._read(worker_id) for worker_id in ids}
+            now = time.monotonic()
+        ended = first.keys() - others.keys()
+        problems = {first[worker_id].worker: "It has ended meanwhile" for worker_id in sorted(ended)}
+        for report in others.values():
+            failures = [f"{key}: {text}" for key, text in report.failures.items() if name in (None, key)]
             if report.seen < stamp:
                 problems[report.worker] = f"It did not answer within {seconds:g} s"
-            elif report.failures:
-                problems[report.worker] = "; ".join(f"{name}: {text}" for name, text in report.failures.items())
+            elif failures:
+                problems[report.worker] = "; ".join(failures)
         return problems
+
+    def _find_others(self) -> list[str]:
+        """List the ids of the other live workers, and forget those that have died."""
+        paths = sorted(self._directory.glob("*.lock")) if self._directory.is_dir() else []
+        return [path.stem for path in paths if path.stem != self._id and not self._forget_if_dead(path)]
 
     def _forget_if_dead(self, lock_path: Path) -> bool:
         probe = FileLock(lock_path)

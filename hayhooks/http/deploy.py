@@ -169,7 +169,7 @@ def deploy_routes(app: Hayhooks) -> list[Route]:
         if name is None:
             name = parse_body(await json_body(request), UndeployRequest.model_validate_json).name
         await app.threads.run(app.undeploy, name=name)
-        return JSONAnswer({"success": True, "name": name, **await _workers(app)})
+        return JSONAnswer({"success": True, "name": name, **await _workers(app, name)})
 
     return [
         Route("/deploy", deploy_either, methods=["POST"], name="deploy"),
@@ -203,12 +203,12 @@ async def deploy_answer(app: Hayhooks, deployment: Deployment) -> Response:
     answer = {"name": deployment.name, "success": True, "endpoint": _endpoint(deployment)}
     if deployment.revision is not None:
         answer["revision"] = deployment.revision.number
-    return JSONAnswer(answer | await _workers(app))
+    return JSONAnswer(answer | await _workers(app, deployment.name))
 
 
-async def _workers(app: Hayhooks) -> dict[str, Any]:
+async def _workers(app: Hayhooks, name: str) -> dict[str, Any]:
     """Wait for the other processes; return what is to be said of them, nothing when all is well."""
-    problems = await app.threads.run(app.wait_for_workers)
+    problems = await app.threads.run(app.wait_for_workers, name=name)
     return {"not_served_by": problems} if problems else {}
 
 

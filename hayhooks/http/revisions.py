@@ -6,17 +6,19 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from hayhooks.deploy.deployment import Deployment
+from hayhooks.deploy.names import check_name
 from hayhooks.deploy.revisions import Revision
 from hayhooks.deploy.store import Store
-from hayhooks.errors import PipelineNotFound, RevisionNotFound
-from hayhooks.files import read_directory
+from hayhooks.errors import PipelineNotFound, PipelinePathError, RevisionNotFound
 from hayhooks.http.answers import JSONAnswer
 from hayhooks.http.bodies import parse_body
 from hayhooks.http.deploy import deploy_answer, json_body
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 class RollbackRequest(BaseModel):
     """The body of `POST /pipelines/{name}/rollback`; it may be left out."""
 
+    model_config = ConfigDict(extra="forbid")
+
     revision: int | None = Field(
         None, ge=1, description="The number to go back to; without it, what was served before."
     )
@@ -39,7 +43,7 @@ def revision_routes(app: Hayhooks) -> list[Route]:
     catalogue = Catalogue(app)
 
     async def list_pipelines(request: Request) -> Response:
-        return JSONAnswer({"pipelines": [catalogue.summary(name) for name in app.deployments]})
+        return JSONAnswer({"pipelines": [catalogue.summary(each) for each in app.deployments.values()]})
 
     async def show_pipeline(request: Request) -> Response:
         return JSONAnswer(await app.threads.run(catalogue.details, name=request.path_params["pipeline_name"]))
@@ -78,34 +82,42 @@ class Catalogue:
 
     app: Hayhooks
 
-    def summary(self, name: str) -> dict[str, Any]:
+    def summary(self, deployment: Deployment) -> dict[str, Any]:
         """Return what is served under a name."""
-        deployment = self.app.deployments[name]
-        return {**describe(deployment), "endpoints": [f"/{name}/{route.path}" for route in self._routes(name)]}
+        routes = self.app.pipelines.routes_of(deployment)
+        return {**describe(deployment), "endpoints": [f"/{deployment.name}/{route.path}" for route in routes]}
 
     def details(self, name: str) -> dict[str, Any]:
         """Return what is served under a name, and its revisions. Raises `PipelineNotFound`."""
         revisions = self.revisions(name)
-        served = self.summary(name) if name in self.app.deployments else {"name": name, "state": "Undeployed"}
+        deployment = self.app.deployments.get(name)
+        served = {"name": name, "state": "Undeployed"} if deployment is None else self.summary(deployment)
         return {**served, "revisions": revisions}
 
     def revisions(self, name: str) -> list[dict[str, Any]]:
         """Return the saved revisions of a pipeline, newest first. Raises `PipelineNotFound`."""
-        store = self.app.store
-        found = store.revisions.list(name) if store is not None and _is_plain(name) else []
-        if not found and name not in self.app.deployments:
-            raise PipelineNotFound(name)
+        store, found = self.app.store, self._saved(name)
         return [self._revision(store, revision) for revision in found] if store is not None else []
 
     def files(self, name: str, number: str) -> dict[str, Any]:
         """Return a revision with the content of its files. Raises `PipelineNotFound` or `RevisionNotFound`."""
+        known = self._saved(name)
+        found = next((revision for revision in known if str(revision.number) == number), None)
+        try:
+            if found is not None and self.app.store is not None:
+                files = _as_text(_read_all(found.path))
+                return {"name": name, **self._revision(self.app.store, found), "files": files}
+        except FileNotFoundError:
+            # Removed just now, as too old.
+            pass
+        raise RevisionNotFound(f"Pipeline '{name}' has no revision {number[:20]}")
+
+    def _saved(self, name: str) -> list[Revision]:
         store = self.app.store
-        known = self.revisions(name)
-        found = next((entry for entry in known if str(entry["revision"]) == number), None)
-        if store is None or found is None:
-            raise RevisionNotFound(f"Pipeline '{name}' has no revision {number[:20]}")
-        revision = next(each for each in store.revisions.list(name) if each.number == found["revision"])
-        return {"name": name, **found, "files": _as_text(read_directory(revision.path, ()))}
+        found = store.revisions.list(name) if store is not None and _is_plain(name) else []
+        if not found and name not in self.app.deployments:
+            raise PipelineNotFound(name)
+        return found
 
     def _revision(self, store: Store, revision: Revision) -> dict[str, Any]:
         served = self.app.deployments.get(revision.name)
@@ -126,13 +138,22 @@ class Catalogue:
             "message": facts.note.message,
         }
 
-    def _routes(self, name: str) -> list[Any]:
-        return self.app.pipelines.routes_of(self.app.deployments[name])
-
 
 def _is_plain(name: str) -> bool:
-    """Tell a name from what would lead out of the directory of revisions."""
-    return name not in (".", "..") and not {"/", "\\", "\0"} & set(name)
+    """Tell a name that a pipeline may have from what would lead out of the directory of revisions."""
+    try:
+        check_name(name)
+    except PipelinePathError:
+        return False
+    return True
+
+
+def _read_all(directory: Path) -> dict[str, bytes]:
+    """Read the files of a revision, also the hidden ones."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    if not files and not directory.is_dir():
+        raise FileNotFoundError(directory)
+    return {path.relative_to(directory).as_posix(): path.read_bytes() for path in files}
 
 
 def _as_text(files: Mapping[str, bytes]) -> dict[str, Any]:

@@ -52,7 +52,10 @@ def described(document: dict[str, Any]) -> set[str]:
 def served(app: Hayhooks) -> set[str]:
     """Return all routes of the server, those of pipelines too."""
     found = {
-        f"{method} {route.path}" for route in app.routes if isinstance(route, Route) for method in route.methods or ()
+        f"{method} {route.path_format}"
+        for route in app.routes
+        if isinstance(route, Route)
+        for method in route.methods or ()
     }
     for name, deployment in app.deployments.items():
         found |= {

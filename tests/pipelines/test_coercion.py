@@ -136,7 +136,8 @@ def test_a_message_with_a_broken_image_is_refused() -> None:
     pipeline = pipeline_of(llm=MockChatGenerator("There."))
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,?"}}
 
-    with pytest.raises(ValueError, match="^Input 'messages' is no ChatMessage: The base64 string is not valid$"):
+    told = "'messages' holds a message that cannot be read: The base64 string is not valid"
+    with pytest.raises(ValueError, match=f"^Input 'messages' is no ChatMessage: {told}$"):
         coerce_pipeline_inputs(pipeline, {"messages": [{"role": "user", "content": [image]}]})
 
 

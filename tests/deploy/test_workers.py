@@ -1,0 +1,285 @@
+"""How the processes that serve one pipelines directory come to agree."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import wrapper_source
+from tests.deploy.disk import write
+from tests.processes import Server, leftovers, serving, telling, until
+
+
+def success(number: int | None = None, **more: Any) -> tuple[int, Any]:
+    answer = {"name": "qa", "success": True, "endpoint": "/qa/run"}
+    return 200, answer | ({} if number is None else {"revision": number}) | more
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A directory whose pipelines directory holds `who`, a folder of the user's own."""
+    write(tmp_path / "pipelines" / "who", telling("own"))
+    return tmp_path
+
+
+@pytest.fixture
+def two(folder: Path) -> Iterator[Server]:
+    """A server of two workers, both of which answer."""
+    with serving(folder, "--workers", "2", HAYHOOKS_WORKERS_TIMEOUT="20") as server:
+        server.workers()
+        yield server
+
+
+def together(works: list[Callable[[], tuple[int, Any]]]) -> list[tuple[int, Any]]:
+    """Do all at the same time and return what they give."""
+    with ThreadPoolExecutor(len(works)) as threads:
+        return list(threads.map(lambda work: work(), works))
+
+
+def said(server: Server, name: str = "qa") -> set[Any]:
+    return set(server.answers(name).values())
+
+
+def test_all_workers_serve_what_a_deploy_has_answered(two: Server) -> None:
+    seen = []
+    for number in range(1, 11):
+        seen.append((two.deploy(f"v{number}"), said(two)))
+
+    assert seen == [(success(number), {f"v{number}"}) for number in range(1, 11)]
+
+
+def test_all_workers_go_back_and_forth_together(two: Server) -> None:
+    for text in ("v1", "v2"):
+        two.deploy(text)
+    seen = [(two.post("/pipelines/qa/rollback"), said(two)) for _ in range(6)]
+
+    assert seen == [(success(1), {"v1"}), (success(2), {"v2"})] * 3
+
+
+def test_all_workers_forget_what_an_undeploy_has_answered(two: Server) -> None:
+    seen = []
+    for _ in range(5):
+        two.deploy("v1")
+        undeployed = two.post("/undeploy/qa")
+        seen.append((undeployed, {two.run()[1] for _ in range(8)}))
+
+    assert seen == [((200, {"success": True, "name": "qa"}), {404})] * 5
+
+
+def test_a_folder_of_the_users_is_overwritten_and_undeployed_on_all_workers(two: Server, folder: Path) -> None:
+    assert (two.deploy("new", "who")[1]["revision"], said(two, "who")) == (2, {"new"})
+    two.post("/undeploy/who")
+    assert {two.run("who")[1] for _ in range(8)} == {404}
+    two.post("/pipelines/who/rollback", {"revision": 1})
+    assert said(two, "who") == {"own"}
+    assert (folder / "pipelines/who/pipeline_wrapper.py").read_text() == telling("own")["pipeline_wrapper.py"]
+
+
+def test_a_deploy_that_is_not_saved_is_refused(two: Server) -> None:
+    refused = {two.deploy("v1", save_files=False)[0] for _ in range(6)}
+
+    assert refused == {409}
+    assert two.deploy("v1", save_files=False)[1] == {
+        "detail": "Pipeline 'qa' must be saved: the other processes of the server would not have it"
+    }
+    assert two.run() == (0, 404)
+
+
+@pytest.mark.parametrize("expected", [{"if_revision": 0}, {"overwrite": False}], ids=["if-revision-0", "no-overwrite"])
+def test_of_rivals_for_a_free_name_one_wins(two: Server, expected: dict[str, Any]) -> None:
+    for name in ("r1", "r2", "r3"):
+        results = together([partial(two.deploy, text, name, **expected) for text in "abcd"])
+        assert sorted(status for status, _ in results) == [200, 409, 409, 409]
+        assert len(said(two, name)) == 1
+
+
+def test_of_rivals_for_one_revision_one_wins(two: Server) -> None:
+    two.deploy("v0")
+    for number in range(1, 6):
+        results = together([partial(two.deploy, f"{number}{rival}", if_revision=number) for rival in "abcd"])
+        assert sorted(status for status, _ in results) == [200, 409, 409, 409]
+        [winner] = [answer for status, answer in results if status == 200]
+        assert winner["revision"] == number + 1
+
+
+def test_a_worker_that_is_killed_is_replaced_by_one_that_serves_the_current_state(two: Server, folder: Path) -> None:
+    two.deploy("v1")
+    first, second = two.workers()
+    two.post("/undeploy/who")
+    two.deploy("gone", "other")
+    os.kill(first, signal.SIGKILL)
+    status, answer = two.deploy("v2")
+
+    assert (status, answer["revision"]) == (200, 2)
+    # Named when it was seen to die, and not when it was dead already.
+    assert answer.get("not_served_by", {}) in (
+        {},
+        {f"{socket.gethostname()}:{first}": "It has ended meanwhile"},
+    )
+    until(lambda: len({process for process, _ in (two.run() for _ in range(8))} - {first}) == 2)
+    assert (set(two.answers().values()), set(two.answers("other").values())) == ({"v2"}, {"gone"})
+    assert {two.run("who")[1] for _ in range(8)} == {404}
+    assert two.deploy("v3") == success(3)
+    assert len(list((folder / "pipelines/.hayhooks/workers").glob("*.lock"))) == 2
+
+
+@pytest.mark.parametrize("moment", ["deploy", "rollback", "undeploy"])
+def test_a_worker_that_is_killed_during_a_change_leaves_one_state(two: Server, moment: str) -> None:
+    paths = {"rollback": ("/pipelines/qa/rollback", None), "undeploy": ("/undeploy/qa", None)}
+    for number in range(4):
+        two.deploy("old")
+        two.deploy("current")
+        body = {"name": "qa", "files": telling(f"new{number}"), "overwrite": True}
+        path, sent = paths.get(moment, ("/deploy_files", body))
+        processes = two.workers()
+
+        def change(path: str = path, sent: Any = sent) -> None:
+            try:
+                two.post(path, sent)
+            except OSError:
+                # Its worker was killed.
+                pass
+
+        thread = threading.Thread(target=change)
+        thread.start()
+        threading.Event().wait(0.008 * number)
+        os.kill(processes[number % 2], signal.SIGKILL)
+        thread.join()
+        until(lambda killed=processes[number % 2]: len({two.run("who")[0] for _ in range(6)} - {killed}) == 2)  # type: ignore[misc]
+        # Whatever was made of the change: the next one is agreed on.
+        assert two.deploy(f"after{number}")[1].get("not_served_by") is None
+        assert said(two) == {f"after{number}"}
+
+
+def test_a_worker_that_hangs_is_named_and_catches_up(folder: Path) -> None:
+    with serving(folder, "--workers", "2", HAYHOOKS_WORKERS_TIMEOUT="0.3") as server:
+        for process in server.workers():
+            os.kill(process, signal.SIGSTOP)
+            try:
+                answer = _deploy_while_stopped(server, f"without {process}")
+                seen = {server.run() for _ in range(3)} if answer is not None else set()
+            finally:
+                os.kill(process, signal.SIGCONT)
+            if answer is None:
+                continue
+            name = f"{socket.gethostname()}:{process}"
+            assert answer["not_served_by"] == {name: "It did not answer within 0.3 s"}
+            assert {text for _, text in seen} == {f"without {process}"}
+            until(lambda: set(server.answers().values()) == {f"without {process}"})  # noqa: B023
+
+
+def _deploy_while_stopped(server: Server, text: str) -> Any:
+    """Deploy over connections until one is not taken by the stopped process."""
+    import requests
+
+    body = {"name": "qa", "files": telling(text), "overwrite": True}
+    for _ in range(20):
+        try:
+            return requests.post(f"{server.url}/deploy_files", json=body, timeout=3).json()
+        except requests.Timeout:
+            pass
+    return None
+
+
+def test_a_version_that_one_worker_cannot_load_is_named_and_the_old_one_serves_there(two: Server, folder: Path) -> None:
+    first, second = two.workers()
+    two.deploy("v1")
+    failing = telling("v2")["pipeline_wrapper.py"].replace(
+        "import asyncio", f"import os; assert os.getpid() != {first}, 'not here'\nimport asyncio"
+    )
+    body = {"name": "qa", "files": {"pipeline_wrapper.py": failing}, "overwrite": True}
+    answers = [two.post("/deploy_files", body) for _ in range(20)]
+    refused = [answer for answer in answers if answer[0] != 200]
+    published = [answer for answer in answers if answer[0] == 200]
+    reason = "qa: Failed to load pipeline module 'qa' - AssertionError: not here"
+
+    assert {status for status, _ in refused} <= {422}
+    assert published[0] == success(2, not_served_by={f"{socket.gethostname()}:{first}": reason})
+    assert two.answers() == {first: "v1", second: "v2"}
+    # The failure of one pipeline is no news of another, and is over with the next version.
+    assert two.deploy("x", "other")[1].get("not_served_by") is None
+    for number in range(4):
+        assert two.deploy(f"v3{number}")[1].get("not_served_by") is None
+    assert two.answers() == {first: "v33", second: "v33"}
+
+
+@pytest.mark.parametrize("spoil", ["delete", "", "garbage", "\xff", "-5", "3"])
+def test_a_lost_or_spoiled_stamp_disturbs_no_agreement(two: Server, folder: Path, spoil: str) -> None:
+    stamp = folder / "pipelines/.hayhooks/stamp"
+    for number in range(6):
+        two.deploy(f"v{number}")
+    seen = []
+    for number in range(6):
+        if spoil == "delete":
+            stamp.unlink()
+        else:
+            stamp.write_text(spoil, encoding="latin-1")
+        status, answer = two.deploy(f"w{number}")
+        seen.append((status, "not_served_by" in answer, said(two)))
+
+    assert seen == [(200, False, {f"w{number}"}) for number in range(6)]
+
+
+def test_times_on_disk_do_not_matter(two: Server, folder: Path) -> None:
+    for number, moment in enumerate((0, 4e9, 1)):
+        two.deploy(f"v{number}")
+        for path in (folder / "pipelines").rglob("*"):
+            os.utime(path, (moment, moment), follow_symlinks=False)
+
+    assert (two.post("/pipelines/qa/rollback"), said(two)) == (success(2), {"v1"})
+
+
+def test_a_server_that_ends_leaves_no_traces_of_its_workers(folder: Path) -> None:
+    with serving(folder, "--workers", "2") as server:
+        server.workers()
+        server.deploy("v1")
+
+    assert leftovers(folder / "pipelines") == []
+    with serving(folder) as server:
+        assert server.run()[1] == "v1"
+
+
+def test_two_servers_that_share_a_directory_agree(folder: Path) -> None:
+    shared = {"HAYHOOKS_SHARED": "true"}
+    with serving(folder, **shared) as one, serving(folder, **shared) as other:
+        seen = []
+        for number in range(1, 7):
+            deploying, asked = (one, other) if number % 2 else (other, one)
+            seen.append((deploying.deploy(f"v{number}"), asked.run()[1]))
+        rolled_back = (one.post("/pipelines/qa/rollback"), other.run()[1])
+        undeployed = (other.post("/undeploy/qa")[0], one.run())
+
+    assert seen == [(success(number), f"v{number}") for number in range(1, 7)]
+    assert (rolled_back, undeployed) == ((success(5), "v5"), (200, (0, 404)))
+
+
+def test_two_servers_that_do_not_share_lose_nothing(folder: Path) -> None:
+    with serving(folder) as one, serving(folder) as other:
+        answers = []
+        for number in range(1, 5):
+            for server, name in ((one, "one"), (other, "other")):
+                answers.append(server.deploy(f"{name}{number}"))
+        answers += together([partial(server.deploy, f"t{n}") for n in range(6) for server in (one, other)])
+        texts = (one.run()[1], other.run()[1])
+        assert [(status, one.get("/pipelines/qa")["name"]) for status, _ in answers] == [(200, "qa")] * 20
+    with serving(folder) as again:
+        assert again.run()[1] in texts
+    assert leftovers(folder / "pipelines") == []
+
+
+def test_a_broken_folder_is_no_news_of_a_deploy(folder: Path) -> None:
+    write(folder / "pipelines/broken", {"pipeline_wrapper.py": wrapper_source("") + "\n1 / 0\n"})
+    with serving(folder, "--workers", "2") as server:
+        server.workers()
+
+        assert server.deploy("v1") == success(1)
+        assert set(server.answers().values()) == {"v1"}
