@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from hayhooks.pipelines.streaming import async_streaming_generator as async_streaming_generator
     from hayhooks.pipelines.streaming import streaming_generator as streaming_generator
     from hayhooks.pipelines.yaml import YAMLPipelineWrapper as YAMLPipelineWrapper
+    from hayhooks.request import current_request as current_request
     from hayhooks.settings import Settings as Settings
     from hayhooks.wrapper import BasePipelineWrapper as BasePipelineWrapper
 
@@ -72,6 +73,7 @@ _HOMES = {
     "coerce_pipeline_inputs": "hayhooks.pipelines.coercion",
     "create_app": "hayhooks.app",
     "create_source_events": "hayhooks.open_webui",
+    "current_request": "hayhooks.request",
     "default_on_pipeline_end": "hayhooks.callbacks",
     "default_on_tool_call_end": "hayhooks.callbacks",
     "default_on_tool_call_start": "hayhooks.callbacks",

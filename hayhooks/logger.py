@@ -9,18 +9,16 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
+
+from hayhooks.request import current_request
 
 if TYPE_CHECKING:
     from loguru import Record
 
 log = logger
-
-request_id: ContextVar[str | None] = ContextVar("hayhooks_request_id", default=None)
-"""The id of the HTTP request that the current code works for, if any."""
 
 log.disable("hayhooks")
 
@@ -63,7 +61,8 @@ def configure(*, level: str = "INFO", verbose: bool = False, intercepted: list[s
 
 def _decorate(record: Record) -> None:
     extra: dict[str, Any] = record["extra"]
-    current = extra.get("request_id") or request_id.get()
+    request = current_request()
+    current = extra.get("request_id") or (request and request.id)
     pairs = ", ".join(f"{key}={value!r}" for key, value in extra.items() if key != "request_id" and key[:1] != "_")
     extra["_prefix"] = f"{current} | " if current else ""
     extra["_suffix"] = f" | {pairs}" if pairs else ""

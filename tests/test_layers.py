@@ -16,6 +16,7 @@ ROOT = Path(hayhooks.__file__).parent
 LAYERS = [
     [
         "errors",
+        "request",
         "files",
         "environment",
         "settings",

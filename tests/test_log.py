@@ -17,7 +17,10 @@ TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 
 def stderr_of(code: str, **variables: str) -> str:
     """Run code that has `log` and `configure`, and return what it writes to stderr."""
-    head = "import logging\nfrom hayhooks.logger import configure, log, request_id\n"
+    head = (
+        "import logging\nfrom hayhooks.request import CurrentRequest, begin_request\n"
+        "from hayhooks.logger import configure, log\n"
+    )
     environment = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
     environment["PYTHONPATH"] = os.pathsep.join(sys.path)
     done = subprocess.run(
@@ -76,7 +79,7 @@ def test_what_is_bound_stands_at_the_end() -> None:
 def test_request_id_stands_before_the_message() -> None:
     code = """
     configure()
-    request_id.set("0123abcd")
+    begin_request(CurrentRequest("0123abcd", {}))
     log.info("one")
     log.bind(request_id="mine", a=1).info("two")
     """
@@ -90,11 +93,11 @@ def test_verbose_lines_tell_the_place() -> None:
         log.info("hello")
 
     configure(verbose=True)
-    request_id.set("0123abcd")
+    begin_request(CurrentRequest("0123abcd", {}))
     work()
     """
 
-    assert lines_of(code) == ["INFO     | 0123abcd | __main__:work:5 | hello"]
+    assert lines_of(code) == ["INFO     | 0123abcd | __main__:work:6 | hello"]
 
 
 def test_records_of_named_loggers_join_ours() -> None:
@@ -119,7 +122,7 @@ def test_place_of_a_joined_record_is_where_it_was_logged() -> None:
     work()
     """
 
-    assert lines_of(code) == ["INFO     | __main__:work:5 | up"]
+    assert lines_of(code) == ["INFO     | __main__:work:6 | up"]
 
 
 def test_traceback_shows_no_values_of_variables() -> None:

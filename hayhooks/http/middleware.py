@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hayhooks.deploy.deployment import Deployment
 from hayhooks.http.streams import BrokenStream
-from hayhooks.logger import log, request_id
+from hayhooks.logger import log
+from hayhooks.request import CurrentRequest, begin_request
 from hayhooks.settings import Settings
+
+# What the log, and those who search it, can hold: no control characters, no spaces, not without end.
+_SANE_ID = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
 
 
 class RequestIdMiddleware:
-    """Gives each request an id of 8 hexadecimal digits: in the log, and in the answer as `x-request-id`.
+    """Gives each request an id: in the log, and in the answer as `x-request-id`.
 
-    The answer of a saved pipeline also has the number of its revision, as `x-hayhooks-revision`.
+    The one that the client sent, so that a request can be followed through several servers, or
+    else 8 hexadecimal digits. The answer of a saved pipeline also has the number of its revision,
+    as `x-hayhooks-revision`.
 
     With `access_log` it writes one line per request.
     """
@@ -31,9 +38,11 @@ class RequestIdMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        current = f"{random.getrandbits(32):08x}"
-        request_id.set(current)
-        header = (b"x-request-id", current.encode())
+        headers = Headers(scope=scope)
+        request = CurrentRequest(_sane(headers.get("x-request-id")) or f"{random.getrandbits(32):08x}", headers)
+        begin_request(request)
+        scope["hayhooks.request"] = request
+        header = (b"x-request-id", request.id.encode())
         began = time.perf_counter()
         status = 0
 
@@ -41,7 +50,7 @@ class RequestIdMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), header, *_revision_header(scope)]
+                message["headers"] = [*message.get("headers", ()), header, *_revision_header(request)]
             await send(message)
 
         try:
@@ -71,12 +80,13 @@ def with_cors(app: ASGIApp, settings: Settings) -> ASGIApp:
     )
 
 
-def _revision_header(scope: Scope) -> tuple[tuple[bytes, bytes], ...]:
+def _sane(sent: str | None) -> str | None:
+    return sent if sent and _SANE_ID.fullmatch(sent) else None
+
+
+def _revision_header(request: CurrentRequest) -> tuple[tuple[bytes, bytes], ...]:
     """Return the header that names the saved revision which answers, if it is one."""
-    deployment: Deployment | None = scope.get("hayhooks.deployment")
-    if deployment is None or deployment.revision is None:
-        return ()
-    return ((b"x-hayhooks-revision", b"%d" % deployment.revision.number),)
+    return () if request.revision is None else ((b"x-hayhooks-revision", b"%d" % request.revision),)
 
 
 def _printable(path: str) -> str:

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.errors import PipelineExists, PipelineNotFound
+from hayhooks.http.admission import admit
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ class PipelineRouter(BaseRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request whose route `matches()` has found."""
         route: PipelineRoute = scope["hayhooks.route"]
+        admit(scope, scope["hayhooks.deployment"])
         if scope["method"] not in route.methods:
             raise HTTPException(405, headers={"Allow": ", ".join(sorted(route.methods))})
         await route.endpoint(scope, receive, send)

@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.errors import MethodNotImplemented, ModelNotFound
+from hayhooks.http.admission import admit
 from hayhooks.http.guard import Guard
 from hayhooks.http.router import PipelineRouter
 from hayhooks.openai.deltas import is_chat_message
@@ -39,11 +40,11 @@ class ModelEndpoint(ABC):
         """Answer a request."""
 
     def find(self, name: str, scope: Scope) -> Deployment:
-        """Return the deployment for a model, and note it in the scope. Raises `ModelNotFound`."""
+        """Return the deployment for a model, and let the request in. Raises `ModelNotFound`."""
         deployment = self.deployment or self.pipelines.find(name)
         if deployment is None:
             raise ModelNotFound(name)
-        scope["hayhooks.deployment"] = deployment
+        admit(scope, deployment)
         return deployment
 
     def require(self, deployment: Deployment) -> RunMethod:

@@ -16,7 +16,7 @@ from hayhooks.errors import (
     ProviderTimedOut,
     ProviderUnavailable,
 )
-from hayhooks.logger import log, request_id
+from hayhooks.logger import log
 from hayhooks.pipelines.calls import as_stream, call
 from hayhooks.pipelines.causes import find_provider_failure
 from hayhooks.pipelines.invocations import default_streaming_components
@@ -24,6 +24,7 @@ from hayhooks.pipelines.methods import RunMethod
 from hayhooks.pipelines.run_count import RunCount
 from hayhooks.pipelines.sse import SSEStream
 from hayhooks.pipelines.threads import WorkerThreads
+from hayhooks.request import current_request
 
 _REASONS: dict[type[PipelineRunError], str] = {
     ProviderRateLimited: ": a service that it calls refuses more requests at the moment",
@@ -88,8 +89,8 @@ class Runner:
             trace = "".join(traceback.format_exception(error))
             return kind(f"Pipeline execution failed: {error}\n{trace}")
         reason = _REASONS.get(kind, "")
-        current = request_id.get()
-        return kind(f"Pipeline execution failed{reason}" + (f" (request id {current})" if current else ""))
+        request = current_request()
+        return kind(f"Pipeline execution failed{reason}" + (f" (request id {request.id})" if request else ""))
 
 
 class RunStream:

@@ -66,13 +66,32 @@ def test_every_answer_has_a_request_id_of_its_own(
 ) -> None:
     ids = []
     for _ in range(2):
-        response = client.request(method, path, json=body, headers={"x-request-id": "deadbeef"}, follow_redirects=False)
+        response = client.request(method, path, json=body, follow_redirects=False)
         assert response.status_code == status
         ids += response.headers.get_list("x-request-id")
 
     assert len(set(ids)) == len(ids) == 2
-    assert "deadbeef" not in ids
     assert all(re.fullmatch("[0-9a-f]{8}", one) for one in ids)
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status"), ANSWERS)
+def test_every_answer_keeps_the_id_that_the_client_sent(
+    client: TestClient, method: str, path: str, body: object, status: int
+) -> None:
+    response = client.request(method, path, json=body, headers={"x-request-id": "trace/01:a"}, follow_redirects=False)
+
+    assert response.headers.get_list("x-request-id") == ["trace/01:a"]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"", b"a b", b"a\tb", b'a"b', b"a;b", b"\xe9", b"a" * 129],
+    ids=["empty", "space", "tab", "quote", "semicolon", "accent", "long"],
+)
+def test_an_id_that_a_log_cannot_hold_is_replaced(client: TestClient, sent: bytes) -> None:
+    response = client.get("/status", headers={b"x-request-id": sent})
+
+    assert re.fullmatch("[0-9a-f]{8}", response.headers["x-request-id"])
 
 
 def test_unforeseen_error_tells_the_client_nothing(client: TestClient) -> None:

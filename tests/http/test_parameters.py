@@ -188,8 +188,8 @@ def test_async_method_wins_where_both_exist(app: Hayhooks, client: TestClient) -
 def test_plain_method_runs_in_a_thread_with_the_context_of_the_request(app: Hayhooks, client: TestClient) -> None:
     deploy(
         app,
-        "def run_api(self) -> list:\n    import threading\n    from hayhooks.logger import request_id\n"
-        "    return [threading.current_thread().name, request_id.get()]",
+        "def run_api(self) -> list:\n    import threading\n    from hayhooks import current_request\n"
+        "    return [threading.current_thread().name, current_request().id]",
     )
 
     response = client.post("/p/run", json={})

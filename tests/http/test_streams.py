@@ -219,7 +219,7 @@ def test_items_arrive_one_by_one_and_in_order(app: Hayhooks) -> None:
 
 def test_stream_works_with_the_context_of_its_request(app: Hayhooks, client: TestClient) -> None:
     deploy(
-        app, "def run_api(self) -> Generator:\n    from hayhooks.logger import request_id\n    yield request_id.get()"
+        app, "def run_api(self) -> Generator:\n    from hayhooks import current_request\n    yield current_request().id"
     )
     response = client.post("/p/run", json={})
 

@@ -266,8 +266,8 @@ def test_plain_methods_run_in_a_thread_with_the_context_of_the_request_and_async
         """
         def run_api(self) -> list:
             import threading
-            from hayhooks.logger import request_id
-            return [threading.current_thread().name, request_id.get()]
+            from hayhooks import current_request
+            return [threading.current_thread().name, current_request().id]
         async def run_chat_completion_async(self, model, messages, body):
             import threading
             return threading.current_thread().name

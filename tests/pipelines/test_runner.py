@@ -9,12 +9,13 @@ from starlette.exceptions import HTTPException
 
 from hayhooks import SSEStream
 from hayhooks.errors import PipelineNotFound, PipelineRunError
-from hayhooks.logger import log, request_id
+from hayhooks.logger import log
 from hayhooks.pipelines.invocations import default_streaming_components
 from hayhooks.pipelines.methods import inspect_method
 from hayhooks.pipelines.run_count import RunCount
 from hayhooks.pipelines.runner import Runner, RunStream
 from hayhooks.pipelines.threads import WorkerThreads
+from hayhooks.request import CurrentRequest, begin_request
 from tests.pipelines.generators import wait_until_async
 
 
@@ -99,7 +100,7 @@ def test_an_error_of_user_code_is_told_without_its_text(
 
 def test_an_error_names_the_request_and_the_log_has_the_rest(log_lines: list[str]) -> None:
     async def main() -> None:
-        request_id.set("0123abcd")
+        begin_request(CurrentRequest("0123abcd", {}))
         await run(raising(Boom("the reason"), "plain"))
 
     with pytest.raises(PipelineRunError) as caught:
