@@ -127,11 +127,11 @@ def allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> list[str]:
 
     Starlette names those of the first route only, where a path has one for each method.
     """
-    methods: set[str] = set()
-    for route in routes:
-        match, child = route.matches(scope)
-        found = child.get("hayhooks.route", route)
-        methods |= set() if match is Match.NONE else set(getattr(found, "methods", None) or ())
+    matched = ((route, *route.matches(scope)) for route in routes)
+    found = [child.get("hayhooks.route", route) for route, match, child in matched if match is not Match.NONE]
+    # What a path with parameters takes besides is not what that of the first route is made for.
+    same = [route for route in found if getattr(route, "path", None) == getattr(found[0], "path", None)]
+    methods = {method for route in same for method in getattr(route, "methods", None) or ()}
     return sorted(methods)
 
 

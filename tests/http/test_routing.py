@@ -80,6 +80,7 @@ def test_name_that_cannot_be_served_or_saved_is_refused(app: Hayhooks, client: T
         pytest.param("DELETE", "/undeploy/p", {"POST"}, id="undeploy"),
         pytest.param("PUT", "/v1/files", {"GET", "HEAD", "POST"}, id="two-routes"),
         pytest.param("PUT", "/files/x", {"DELETE", "GET", "HEAD"}, id="two-routes-of-one-file"),
+        pytest.param("PUT", "/v1/files/x/content", {"GET", "HEAD"}, id="content-of-a-file"),
         pytest.param("POST", "/p/schema", {"GET", "HEAD"}, id="schema"),
     ],
 )
