@@ -1,13 +1,16 @@
-"""The process that tries one pipeline: reads it from stdin, writes the report to stdout as JSON."""
+"""The process that tries one pipeline: reads it from a directory, writes the report to stdout as JSON."""
 
 from __future__ import annotations
 
 import base64
 import json
 import os
+import shutil
+import signal
 import sys
-import traceback
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,40 +18,28 @@ from hayhooks.app import Hayhooks
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.deploy.sources import FilesSource, Labels, YamlSource
 from hayhooks.errors import HayhooksError
+from hayhooks.http.answers import dump_json
 from hayhooks.openapi.runs import ExampleNotFound, find_example
 from hayhooks.pipelines.components import find_all_streaming_components, is_agent, streams_on_loop
-from hayhooks.pipelines.yaml.moved import advice
 from hayhooks.settings import Settings
-from hayhooks.trial.lint import Problem, find_blocking_calls
-
-# Packages whose modules are called otherwise, of those that wrappers often import.
-_PACKAGES = {
-    "bs4": "beautifulsoup4",
-    "cv2": "opencv-python",
-    "dateutil": "python-dateutil",
-    "docx": "python-docx",
-    "dotenv": "python-dotenv",
-    "fitz": "pymupdf",
-    "google": "google-genai",
-    "haystack_integrations": "the Haystack integration's package, as chroma-haystack",
-    "PIL": "pillow",
-    "pptx": "python-pptx",
-    "sentence_transformers": "sentence-transformers",
-    "sklearn": "scikit-learn",
-    "yaml": "pyyaml",
-}
+from hayhooks.trial.hints import find_hint
+from hayhooks.trial.lint import find_blocking_calls
+from hayhooks.trial.places import find_place
+from hayhooks.trial.report import TrialProblem, TrialReport
+from hayhooks.trial.run import ASKED_FILE
 
 
-def try_pipeline(body: Mapping[str, Any]) -> dict[str, Any]:
+def try_pipeline(body: Mapping[str, Any]) -> TrialReport:
     """Return the report on the pipeline of a body as `hayhooks.trial.run` writes it."""
-    source = _source(body)
-    problems = find_blocking_calls(source.files) if isinstance(source, FilesSource) else []
+    name, source = body["name"], _source(body)
+    files = source.files if isinstance(source, FilesSource) else {}
+    problems = find_blocking_calls(files)
     app = Hayhooks(settings=Settings(**body["settings"]))
     try:
-        deployment = app.deploy(body["name"], source)
+        deployment = app.deploy(name, source)
     except HayhooksError as exc:
-        return {"problems": [_problem(exc, source), *problems]}
-    return {"problems": problems, **_described(app, deployment)}
+        return TrialReport(name=name, problems=[_problem(exc, name, files), *problems])
+    return TrialReport(name=name, problems=problems, **_described(app, deployment))
 
 
 def _source(body: Mapping[str, Any]) -> FilesSource | YamlSource:
@@ -94,54 +85,36 @@ def _streaming(pipeline: Any) -> dict[str, Any] | None:
     return {"components": [name for _, name in found], "runs": runs}
 
 
-def _problem(error: HayhooksError, source: FilesSource | YamlSource) -> Problem:
-    file, line = next(_places(error, source), (None, None))
-    return {"severity": "error", "message": str(error), "file": file, "line": line, "hint": _hint(error)}
-
-
-def _places(error: BaseException, source: FilesSource | YamlSource) -> Iterator[tuple[str, int]]:
-    """Yield where in the pipeline's own files an error came from, the innermost first."""
-    files = source.files if isinstance(source, FilesSource) else {}
-    for cause in _causes(error):
-        if isinstance(cause, SyntaxError) and cause.filename and cause.lineno:
-            yield from ((path, cause.lineno) for path in files if Path(cause.filename).match(path))
-        for frame in reversed(traceback.extract_tb(cause.__traceback__)):
-            # Private directories have names of their own, in which no other file of this process stands.
-            if "hayhooks-" in frame.filename:
-                yield from ((path, frame.lineno or 0) for path in files if Path(frame.filename).match(path))
-
-
-def _hint(error: BaseException) -> str | None:
-    for cause in _causes(error):
-        if isinstance(cause, ModuleNotFoundError) and cause.name:
-            missing = cause.name.partition(".")[0]
-            return f"pip install {_PACKAGES.get(missing, missing)}"
-        if isinstance(cause, ImportError) and cause.name and cause.name.startswith("haystack"):
-            names = str(cause).split("'")[1:2]
-            if names and (text := advice(f"{cause.name}.{names[0]}")):
-                return text
-    return None
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what it came from, the first cause first."""
-    found = []
-    current: BaseException | None = error
-    while current is not None and current not in found:
-        found.append(current)
-        current = current.__cause__ or current.__context__
-    return reversed(found)
+def _problem(error: HayhooksError, name: str, files: Mapping[str, bytes]) -> TrialProblem:
+    file, line = find_place(error, files) or (None, None)
+    hint = find_hint(error, pipeline=name, files=files, importer=file)
+    # A text of the pipeline's may hold half a UTF-16 pair.
+    message = str(error).encode("utf-8", "replace").decode()
+    return TrialProblem(severity="error", message=message, file=file, line=line, hint=hint)
 
 
 def main() -> None:
-    """Try the pipeline on stdin. What it prints itself goes to stderr."""
-    report = os.fdopen(os.dup(1), "wb")
+    """Try the pipeline that stands in the directory of the first argument. What it prints itself goes to stderr."""
+    directory = Path(sys.argv[1])
+    report, starter = os.dup(1), os.dup(0)
     os.dup2(2, 1)
-    told = try_pipeline(json.load(sys.stdin.buffer))
-    report.write(json.dumps(told, default=str).encode())
-    report.flush()
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    threading.Thread(target=_end_with, args=(starter, directory), daemon=True).start()
+    tried = try_pipeline(json.loads((directory / ASKED_FILE).read_bytes()))
+    # What a wrapper's types brought along, and has no form in JSON, is gone then.
+    told = json.loads(dump_json(tried.as_json()))
+    with os.fdopen(report, "wb") as file:
+        file.write(json.dumps(told, ensure_ascii=False).encode("utf-8", "replace"))
     # Threads that a pipeline has started must not keep the process.
     os._exit(0)
+
+
+def _end_with(starter: int, directory: Path) -> None:
+    """Wait for the end of the process that has started this one, and end all that a trial consists of."""
+    os.read(starter, 1)
+    shutil.rmtree(directory, ignore_errors=True)
+    with suppress(ProcessLookupError):
+        os.killpg(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,8 @@ Options:
   --skip-mcp                            Do not offer it as an MCP tool
 """)
 def deploy_files(client: Client, options: Options, output: Output) -> None:
-    _deploy_directory(client, Path(options["<dir>"]), options, output)
+    params = read_params(options["--params"], options["--set"])
+    _deploy_directory(client, Path(options["<dir>"]), options, output, params=params)
 
 
 @client_command("""\
@@ -83,10 +84,9 @@ Options:
 """)
 def deploy(client: Client, options: Options, output: Output) -> None:
     source = find_source(options["<path>"], options["--env-file"])
-    if not source.is_dir() and (options["--params"] or options["--set"]):
-        raise UsageError("--params and --set are for wrappers: a YAML pipeline takes none.")
+    params = read_preset(source, options)
     if source.is_dir():
-        _deploy_directory(client, source, options, output)
+        _deploy_directory(client, source, options, output, params=params)
     else:
         # Version 0.1 took YAML without inputs and outputs by this command.
         deploy_yaml_of_01 = partial(client.deploy_yaml, derives_sockets=True)
@@ -169,6 +169,13 @@ def read_source(path: Path) -> dict[str, bytes] | str:
         raise CommandError(f"The file {str(path)!r} is not UTF-8 text.") from None
 
 
+def read_preset(source: Path, options: Options) -> dict[str, Any] | None:
+    """Return the preset that the options give to a source, as `read_params()`. Raises `UsageError` for YAML."""
+    if not source.is_dir() and (options["--params"] or options["--set"]):
+        raise UsageError("--params and --set are for wrappers: a YAML pipeline takes none.")
+    return read_params(options["--params"], options["--set"])
+
+
 def read_params(file: str | None, settings: list[str]) -> dict[str, Any] | None:
     """Return a preset: what a file holds, and the key=value pairs, which win. Raises `CommandError` or `UsageError`."""
     params: Any = {}
@@ -193,13 +200,14 @@ def read_params(file: str | None, settings: list[str]) -> dict[str, Any] | None:
     return params or None
 
 
-def _deploy_directory(client: Client, directory: Path, options: Options, output: Output) -> None:
+def _deploy_directory(
+    client: Client, directory: Path, options: Options, output: Output, *, params: dict[str, Any] | None
+) -> None:
     if not directory.is_dir():
         raise CommandError(f"There is no directory {str(directory)!r}.")
     files = read_source(directory)
     name = options["--name"] or directory.resolve().name
     save = not options["--skip-saving-files"]
-    params = read_params(options["--params"], options["--set"])
     _deploy(client.deploy_files, name, files, options, output, save_files=save, params=params)
 
 

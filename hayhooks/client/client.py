@@ -144,13 +144,20 @@ class Client:
         others = _given(description=description, skip_mcp=skip_mcp, if_revision=if_revision, message=message)
         return self._call("POST", "/deploy" if derives_sockets else "/deploy-yaml", json=body | others)
 
-    def check(self, name: str, source: Mapping[str, str | bytes] | str, *, overwrite: bool = True) -> dict[str, Any]:
+    def check(
+        self,
+        name: str,
+        source: Mapping[str, str | bytes] | str,
+        *,
+        overwrite: bool = True,
+        params: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
         """Let the server try a pipeline, from its files or its YAML, without deploying it, and return the report."""
         if isinstance(source, str):
             body: dict[str, Any] = {"source_code": source}
         else:
             body = {"files": {path: _as_json(content) for path, content in source.items()}}
-        body |= {"name": name, "overwrite": overwrite}
+        body |= {"name": name, "overwrite": overwrite, **_given(params=params)}
         return self._call("POST", "/deploy?dry_run=true", json=body)
 
     def undeploy(self, name: str) -> dict[str, Any]:

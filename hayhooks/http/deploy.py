@@ -18,7 +18,10 @@ from hayhooks.deploy.sources import WRAPPER_FILE, FilesSource, Labels, YamlSourc
 from hayhooks.errors import InvalidRequest, PipelineExists
 from hayhooks.http.answers import JSONAnswer
 from hayhooks.http.bodies import parse_body, read_body
-from hayhooks.trial.run import Report, try_pipeline
+from hayhooks.http.streams import unless_gone
+from hayhooks.pipelines.threads import WorkerThreads
+from hayhooks.trial.report import TrialProblem, TrialReport
+from hayhooks.trial.run import Trial
 
 if TYPE_CHECKING:
     from hayhooks.app import Hayhooks
@@ -129,6 +132,9 @@ DeployRequest = DeployFilesRequest | DeployYamlRequest
 _MEMBERS = TypeAdapter(dict[str, Any])
 _FLAG = TypeAdapter(bool)
 
+# Each has a process that loads Haystack; further ones wait. Threads of their own, so that no deploy waits for them.
+_TRIALS_AT_ONCE = 4
+
 
 def parse_deploy(body: bytes) -> DeployRequest:
     """Read the body of `POST /deploy`: YAML where there is `source_code`, else files."""
@@ -138,11 +144,13 @@ def parse_deploy(body: bytes) -> DeployRequest:
 
 def deploy_routes(app: Hayhooks) -> list[Route]:
     """Return the routes that change what is served."""
+    trial_threads = WorkerThreads(_TRIALS_AT_ONCE, name="hayhooks-trial")
 
     async def deploy(request: Request, parse: Any) -> Response:
         asked: DeployRequest = parse_body(await json_body(request), parse)
         if _is_dry_run(request):
-            return JSONAnswer(await app.threads.run(partial(_try, app, asked)))
+            report = await unless_gone(request.receive, _tried(app, asked, trial_threads))
+            return JSONAnswer(report.as_json())
         save = asked.is_saved and app.store is not None
         work = partial(
             app.deploy,
@@ -189,12 +197,16 @@ def _is_dry_run(request: Request) -> bool:
         raise InvalidRequest([item]) from None
 
 
-def _try(app: Hayhooks, asked: DeployRequest) -> Report:
-    report = try_pipeline(asked.name, asked.source, app.settings)
+async def _tried(app: Hayhooks, asked: DeployRequest, threads: WorkerThreads) -> TrialReport:
+    """Return the report of a trial, which ends with its client."""
+    trial = Trial(asked.name, asked.source, settings=app.settings)
+    try:
+        report: TrialReport = await threads.run(trial.run)
+    finally:
+        trial.end()
     if asked.name in app.deployments and not asked.overwrite:
-        taken = {"severity": "error", "message": str(PipelineExists(asked.name)), "hint": "Deploy with `overwrite`."}
-        report["problems"].insert(0, {"file": None, "line": None, **taken})
-        report["ok"] = False
+        taken = str(PipelineExists(asked.name))
+        report.problems.insert(0, TrialProblem(severity="error", message=taken, hint="Deploy with `overwrite`."))
     return report
 
 

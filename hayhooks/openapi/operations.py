@@ -18,6 +18,7 @@ from hayhooks.openapi import shapes
 from hayhooks.openapi.answers import EVENT_STREAM, EVENTS, FORM, JSON, RUN_ERRORS, STREAM
 from hayhooks.openapi.json_schema import UPLOAD
 from hayhooks.openapi.keywords import JsonSchema
+from hayhooks.trial.report import TrialReport
 
 TAGS = {
     "status": "Whether the server is up, and what it serves",
@@ -124,7 +125,7 @@ OPERATIONS: dict[str, Operation] = {
     "deploy": Operation(
         "config",
         "Deploy a pipeline from files or from YAML",
-        {JSON: shapes.DeployResponse | shapes.TrialReport},
+        {JSON: shapes.DeployResponse | TrialReport},
         query=_DRY_RUN,
         body=DeployRequest,
         errors=_DEPLOY_ERRORS,
@@ -133,7 +134,7 @@ OPERATIONS: dict[str, Operation] = {
     "pipeline_deploy": Operation(
         "config",
         "Deploy a pipeline from files (`pipeline_wrapper.py` and other files)",
-        {JSON: shapes.DeployResponse | shapes.TrialReport},
+        {JSON: shapes.DeployResponse | TrialReport},
         query=_DRY_RUN,
         body=DeployFilesRequest,
         errors=_DEPLOY_ERRORS,
@@ -142,7 +143,7 @@ OPERATIONS: dict[str, Operation] = {
     "yaml_pipeline_deploy": Operation(
         "config",
         "Deploy a pipeline from a YAML definition",
-        {JSON: shapes.DeployResponse | shapes.TrialReport},
+        {JSON: shapes.DeployResponse | TrialReport},
         query=_DRY_RUN,
         body=DeployYamlRequest,
         errors=_DEPLOY_ERRORS,

@@ -97,31 +97,6 @@ class DeployResponse(BaseModel):
     not_served_by: dict[str, str] | None = NotServedBy
 
 
-class TrialProblem(BaseModel):
-    """What is wrong with a pipeline that was tried."""
-
-    severity: Literal["error", "warning"]
-    message: str
-    file: str | None = Field(description="One of the pipeline's own files.")
-    line: int | None
-    hint: str | None = Field(description="What to do.")
-
-
-class TrialReport(BaseModel):
-    """What a pipeline would be that was only tried, with `dry_run`."""
-
-    model_config = ConfigDict(extra="allow")
-
-    name: str
-    ok: bool = Field(description="Whether it can be deployed.")
-    problems: list[TrialProblem]
-    routes: list[str] = Field([], description="The routes that it would have.")
-    streaming: dict[str, Any] | None = Field(None, description="Which components stream, and where they run.")
-    example: Any = Field(None, description="A request body that it takes.")
-    output: str = Field(description="What it printed, at the end.")
-    seconds: float
-
-
 class UndeployResponse(BaseModel):
     """A pipeline was undeployed."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from typing import Any
+
+from hayhooks.trial.report import TrialProblem
 
 _CLIENT = "an async client, as httpx.AsyncClient"
 _PROCESS = "await asyncio.create_subprocess_exec(...)"
@@ -20,15 +21,13 @@ _BLOCKING = {
 }
 _RUN_HINT = "await run_async(...), or a plain def, which runs in a thread"
 
-Problem = dict[str, Any]
 
-
-def find_blocking_calls(files: Mapping[str, bytes]) -> list[Problem]:
+def find_blocking_calls(files: Mapping[str, bytes]) -> list[TrialProblem]:
     """Return a warning for each blocking call in an `async def` of the Python files."""
     return [problem for path, content in files.items() if path.endswith(".py") for problem in _of_file(path, content)]
 
 
-def _of_file(path: str, content: bytes) -> Iterator[Problem]:
+def _of_file(path: str, content: bytes) -> Iterator[TrialProblem]:
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError, RecursionError):
@@ -41,13 +40,13 @@ def _of_file(path: str, content: bytes) -> Iterator[Problem]:
         for node in _own_nodes(function):
             if isinstance(node, ast.Call) and (found := _blocking(node, names)):
                 called, instead = found
-                yield {
-                    "severity": "warning",
-                    "message": f"{called}() in 'async def {function.name}' stops the whole server while it waits",
-                    "file": path,
-                    "line": node.lineno,
-                    "hint": f"Use {instead}.",
-                }
+                yield TrialProblem(
+                    severity="warning",
+                    message=f"{called}() in 'async def {function.name}' stops the whole server while it waits",
+                    file=path,
+                    line=node.lineno,
+                    hint=f"Use {instead}.",
+                )
 
 
 def _own_nodes(function: ast.AsyncFunctionDef) -> Iterator[ast.AST]:

@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from hayhooks import Hayhooks, Settings
+from hayhooks import Hayhooks
 from tests.conftest import wrapper_source
 from tests.deploy.disk import DOUBLE
+from tests.trial.conftest import problem, tried
 
-JSON = dict[str, Any]
-
-
-@pytest.fixture
-def app(tmp_path: Path) -> Hayhooks:
-    return Hayhooks(tmp_path / "pipelines", settings=Settings(trial_timeout=20))
-
-
-@pytest.fixture
-def client(app: Hayhooks) -> Iterator[TestClient]:
-    with TestClient(app) as client:
-        yield client
-
-
-def tried(client: TestClient, path: str = "/deploy_files", **body: Any) -> JSON:
-    response = client.post(path, params={"dry_run": "true"}, json={"name": "qa", **body})
-    assert response.status_code == 200, response.text
-    report: JSON = response.json()
-    return report
-
-
-def problem(message: str, *, line: int | None = None, hint: str | None = None, severity: str = "error") -> JSON:
-    file = "pipeline_wrapper.py" if line else None
-    return {"severity": severity, "message": message, "file": file, "line": line, "hint": hint}
-
+RUN = "def run_api(self) -> int: return 1\n"
 
 GOOD = '''
 from hayhooks import BasePipelineWrapper
@@ -75,38 +50,72 @@ def test_a_yaml_is_tried_too(client: TestClient) -> None:
     assert broken["problems"][0]["message"].startswith("The YAML cannot be read")
 
 
+LOADING = "Failed to load pipeline module 'qa' - "
+
+
 @pytest.mark.parametrize(
-    ("source", "expected"),
+    ("source", "line", "message"),
     [
         pytest.param(
-            wrapper_source("def run_api(self) -> int: return 1\ndef setup(self) -> None:\n    1 / 0"),
+            wrapper_source(f"{RUN}def setup(self):\n    1 / 0  # here"),
+            "1 / 0",
             "Failed to call setup() on pipeline wrapper instance: division by zero",
             id="setup",
         ),
-        pytest.param("x = (\n", "Failed to load pipeline module 'qa' - '(' was never closed", id="syntax"),
-        pytest.param("import os\nos._exit(3)\n", "The process that tried the pipeline ended by itself", id="ends"),
-        pytest.param("import sys\nsys.exit(3)\n", "Failed to load pipeline module 'qa' - SystemExit: 3", id="exits"),
+        pytest.param("x = (\n", "x = (", f"{LOADING}'(' was never closed (pipeline_wrapper.py, line 1)", id="syntax"),
+        pytest.param("import sys\nsys.exit(3)\n", "sys.exit", f"{LOADING}SystemExit: 3", id="exits"),
+        pytest.param(
+            wrapper_source(f"{RUN}def selftest(self):\n    assert self.run_api() == 2, 'not 2'"),
+            "assert",
+            "selftest() failed: AssertionError: not 2",
+            id="selftest",
+        ),
+        pytest.param(
+            wrapper_source(f"{RUN}async def selftest(self):\n    raise ValueError('x')"),
+            "raise",
+            "selftest() failed: ValueError: x",
+            id="async-selftest",
+        ),
+        pytest.param(
+            wrapper_source(f"{RUN}async def selftest(self):\n    return False"),
+            "async def selftest",
+            "selftest() failed: it returned False",
+            id="selftest-returns-false",
+        ),
+        pytest.param(
+            wrapper_source(f"{RUN}async def setup(self): pass"),
+            "async def setup",
+            "setup() must be a plain method: it is called in a thread, not awaited",
+            id="async-setup",
+        ),
     ],
 )
-def test_what_is_wrong_is_told_with_its_place(client: TestClient, source: str, expected: str) -> None:
+def test_what_is_wrong_is_told_with_its_place(client: TestClient, source: str, line: str, message: str) -> None:
     report = tried(client, files={"pipeline_wrapper.py": source})
-    (found,) = report["problems"]
 
-    assert report["ok"] is False
-    assert found["message"].startswith(expected)
-    line = next((n for n, text in enumerate(source.splitlines(), 1) if "1 / 0" in text or "x = (" in text), None)
-    if line is not None:
-        assert (found["file"], found["line"]) == ("pipeline_wrapper.py", line)
+    number = next(number for number, text in enumerate(source.splitlines(), 1) if line in text)
+    assert (report["ok"], report["problems"]) == (False, [problem(message, line=number)])
 
 
-def test_missing_packages_and_what_left_haystack_have_a_hint(client: TestClient) -> None:
-    missing = tried(client, files={"pipeline_wrapper.py": "import os\nimport sklearn.nothing_of_this_kind\n"})
-    removed = "from haystack.components.embedders import SentenceTransformersTextEmbedder\n"
-    moved = tried(client, files={"pipeline_wrapper.py": removed})
+def test_a_process_that_ends_by_itself_is_a_problem(client: TestClient) -> None:
+    report = tried(client, files={"pipeline_wrapper.py": "print('bye')\nimport os\nos._exit(3)\n"})
 
-    assert missing["problems"][0]["hint"] == "pip install scikit-learn"
-    assert missing["problems"][0]["line"] == 2
-    assert "sentence-transformers-haystack" in moved["problems"][0]["hint"]
+    text = "The process that tried the pipeline ended without a report (exit code 3)"
+    assert (report["problems"], report["output"]) == ([problem(text)], "bye\n")
+
+
+def test_the_examples_of_a_yaml_are_run(client: TestClient) -> None:
+    division = """
+components:
+  text:
+    type: haystack.components.builders.prompt_builder.PromptBuilder
+    init_parameters: {template: "{{ 1 / number }}"}
+inputs: {number: text.number}
+examples: [{number: 2}, {number: 0}]
+"""
+    (found,) = tried(client, "/deploy-yaml", source_code=division)["problems"]
+
+    assert found["message"].startswith("'examples[1]' failed: ")
 
 
 def test_calls_that_stop_the_server_are_warned_of(client: TestClient) -> None:
@@ -136,17 +145,6 @@ class PipelineWrapper(BasePipelineWrapper):
         (12, "warning", "subprocess.run"),
         (13, "warning", "self.pipeline.run"),
     ]
-
-
-def test_a_pipeline_that_is_never_ready_is_ended(tmp_path: Path) -> None:
-    source = "import subprocess, sys, time\nsubprocess.Popen(['sleep', '61.25'])\ntime.sleep(60)\n"
-    app = Hayhooks(settings=Settings(trial_timeout=2))
-    with TestClient(app) as client:
-        report = tried(client, files={"pipeline_wrapper.py": source})
-
-    assert report["problems"] == [problem("The pipeline was not ready within 2 s")]
-    commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
-    assert b"sleep\x0061.25\x00" not in commands
 
 
 def test_a_taken_name_is_a_problem_unless_it_is_to_be_replaced(app: Hayhooks, client: TestClient) -> None:
