@@ -143,10 +143,10 @@ class Hayhooks(Starlette):
         kept with the revision.
 
         Raises `PipelineExists` without `overwrite`, `RevisionConflict` when another revision is
-        served than `if_revision`, `NotShared` when it is not saved although others serve the
-        directory, `PipelinePathError` for a name or path that is refused, `PipelineModuleLoadError`,
-        `PipelineWrapperError` or `PipelineYamlError` for what cannot be served, and
-        `PipelineFilesError` when it cannot be saved.
+        served than `if_revision`, `NotShared` when it is not saved although others serve the directory,
+        `PipelineBusy` when another deploy of the name does not end, `PipelinePathError` for a name or path
+        that is refused, `PipelineModuleLoadError`, `PipelineWrapperError`, `PipelineYamlError` or
+        `DeployTimedOut` for what cannot be served, and `PipelineFilesError` when it cannot be saved.
         """
         return self._publisher.deploy(
             name,
@@ -206,10 +206,8 @@ class Hayhooks(Starlette):
             yield
         finally:
             await self.responses.close()
-            for companion in self._companions:
-                await self.threads.run(companion.stop)
-            self._companions.clear()
-            await self.threads.run(self._publisher.end_all)
+            # A thread of its own: deploys that hang may hold all others.
+            await WorkerThreads(1, name="hayhooks-end").run(self._stop)
             self.threads.close()
             self.runner.threads.close()
             self._is_started = False
@@ -217,7 +215,7 @@ class Hayhooks(Starlette):
     async def startup(self) -> None:
         """Deploy what the pipelines directory holds; only the first call does anything."""
         if not self._is_started:
-            self._publisher.closer.loop = asyncio.get_running_loop()
+            self._publisher.builder.closer.loop = asyncio.get_running_loop()
             await self.threads.run(self._start)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -237,8 +235,8 @@ class Hayhooks(Starlette):
         with self._start_lock:
             if self._is_started:
                 return
-            if self.settings.shared and self.store is not None:
-                self._accompany(Follower(self._publisher, self.store))
+            if self.settings.shared and self._publisher.reconciler is not None:
+                self._accompany(Follower(self._publisher.reconciler))
             else:
                 self._publisher.deploy_found()
             if self.settings.watch and self.store is not None:
@@ -246,6 +244,11 @@ class Hayhooks(Starlette):
 
                 self._accompany(Watcher(self._publisher, self.store))
             self._is_started = True
+
+    def _stop(self) -> None:
+        while self._companions:
+            self._companions.pop().stop()
+        self._publisher.end_all()
 
     def _accompany(self, companion: Follower | Watcher) -> None:
         companion.start()

@@ -18,7 +18,9 @@
     │   └── DiagramTooLarge            422  of more components than can be drawn
     ├── PipelineExists                 409  the name is taken
     ├── NotShared                      409  a deploy that other processes of the server would not have
+    ├── PipelineBusy                   503  another deploy of the same name does not end
     ├── RevisionConflict               409  another revision is served than the deploy expected
+    ├── DeployTimedOut                 504  a pipeline that is not ready in time
     ├── MethodNotImplemented           501  the wrapper lacks the method for this endpoint
     ├── PipelineRunError               500  the user's code failed while running
     │   ├── ProviderRateLimited        429  because a model's provider refused more requests
@@ -37,6 +39,7 @@ Statuses: section 1.6 of the behavioural contract, with user errors as 422.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any
 
 
@@ -194,6 +197,27 @@ class NotShared(HayhooksError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"Pipeline '{name}' must be saved: the other processes of the server would not have it")
+
+
+class PipelineBusy(HayhooksError):
+    """Another deploy, rollback or undeploy of the pipeline does not end; `holder` says since when, or whose it is."""
+
+    status_code = 503
+    code = "pipeline_busy"
+    headers = MappingProxyType({"Retry-After": "10"})
+
+    def __init__(self, name: str, holder: str) -> None:
+        super().__init__(f"Pipeline '{name}' is being changed {holder}: try again later")
+
+
+class DeployTimedOut(HayhooksError):
+    """A pipeline did not load, set itself up and test itself in time."""
+
+    status_code = 504
+    code = "deploy_timed_out"
+
+    def __init__(self, name: str, seconds: float) -> None:
+        super().__init__(f"Pipeline '{name}' is not deployed: it was not ready within {seconds:g} s")
 
 
 class MethodNotImplemented(HayhooksError):

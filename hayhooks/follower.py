@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
-from hayhooks.deploy.store import Store
 from hayhooks.deploy.workers import Report
 from hayhooks.errors import PipelineFilesError
 from hayhooks.logger import log
-from hayhooks.publisher import Publisher
+from hayhooks.reconciler import Reconciler
 
 _POLL_SECONDS = 0.01
 # After a failure: the directory may be away for long.
 _PAUSE_SECONDS = 0.5
+# Disks may hang, and a process has to end all the same.
+_STOP_SECONDS = 3.0
 
 
 class Follower:
     """A thread that watches the stamp of a store, serves what has changed, and reports it to the others."""
 
-    def __init__(self, publisher: Publisher, store: Store) -> None:
-        self._publisher = publisher
-        self._store = store
-        self._seen = self._reported = -1
+    def __init__(self, reconciler: Reconciler) -> None:
+        self._reconciler = reconciler
+        self._store = reconciler.store
+        self._seen = -1
+        self._reported: Report | None = None
         self._is_well = True
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="hayhooks-follow", daemon=True)
@@ -31,23 +34,25 @@ class Follower:
 
         Where nothing can be written the pipelines are served all the same, and changes are refused.
         """
+        self._store.workers.follows = True
         try:
             self._store.workers.join()
             self._seen = self._store.workers.stamp()
         except OSError as exc:
             self._is_well = False
             log.warning("Nothing can be deployed, because {} cannot be written: {}", self._store.directory, exc)
-        self._publisher.deploy_found()
+        self._reconciler.deploy_found()
         if self._is_well:
             self._step_safely()
         self._thread.start()
 
     def stop(self) -> None:
-        """Follow no more, and leave the workers."""
+        """Follow no more: nobody waits for this process any longer. What it uses is told until it has ended."""
         self._ending.set()
         if self._thread.is_alive():
-            self._thread.join()
-        self._store.workers.leave()
+            self._thread.join(_STOP_SECONDS)
+        self._store.workers.follows = False
+        self._reconciler.serving.retirement.tell_use()
 
     def _run(self) -> None:
         while not self._ending.wait(_POLL_SECONDS if self._is_well else _PAUSE_SECONDS):
@@ -74,13 +79,16 @@ class Follower:
                 raise PipelineFilesError("The directory is gone; what it held is served on")
             stamp = workers.stamp()
         if stamp != self._seen:
-            self._publisher.follow()
+            self._reconciler.follow()
             self._seen = stamp
         if not workers.is_present:
             workers.join()
             # It may be another directory: the next step looks at all of it.
-            self._seen = self._reported = -1
-        elif self._reported != self._seen:
-            in_use = [str(path) for path in self._publisher.retirement.in_use()]
-            workers.report(Report("", self._seen, dict(self._publisher.failures), in_use))
-            self._reported = self._seen
+            self._seen, self._reported = -1, None
+            return
+        building, failures = self._reconciler.building, self._reconciler.serving.failures
+        known = Report("", self._seen, failures, building=building)
+        if known != self._reported:
+            in_use = sorted(map(str, self._reconciler.serving.retirement.in_use()))
+            workers.report(replace(known, in_use=in_use))
+            self._reported = known

@@ -2,44 +2,86 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Collection
 from pathlib import Path
-
-from filelock import Timeout
 
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.deploy.store import Store
+from hayhooks.deploy.workers import Report
+from hayhooks.errors import PipelineBusy
 from hayhooks.http.router import PipelineRouter
 from hayhooks.logger import log
 
+# What is left to do when a teardown took all its time.
+_LAST_SECONDS = 1.0
+_PATIENCE_SECONDS = 1.0
+
 
 class Retirement:
-    """The deployments that still have runs, although another one is served in their place, or none."""
+    """The deployments that still have runs or are being torn down, although another one is served, or none.
+
+    Each ends in a thread of its own, so that nobody waits for a `teardown()`.
+    """
 
     def __init__(self, router: PipelineRouter, store: Store | None) -> None:
         self._router = router
         self._store = store
         self._retiring: set[Deployment] = set()
+        self._changed = threading.Condition()
 
     def add(self, deployment: Deployment) -> None:
         """End a deployment after its last run."""
-        self._retiring.add(deployment)
+        with self._changed:
+            self._retiring.add(deployment)
         deployment.retire(lambda: self._forget(deployment))
+
+    def wait(self, seconds: float) -> None:
+        """Wait for those that are being torn down; not for runs, which may never end."""
+        deadline = time.monotonic() + seconds + _LAST_SECONDS
+        with self._changed:
+            self._changed.wait_for(
+                lambda: all(each.runs.current for each in self._retiring), deadline - time.monotonic()
+            )
 
     def in_use(self) -> list[Path]:
         """Return the directories of the revisions that requests may still run on."""
-        alive = [*list(self._retiring), *self._router.deployments.values()]
+        with self._changed:
+            alive = [*self._retiring, *self._router.deployments.values()]
         return [deployment.revision.path for deployment in alive if deployment.revision is not None]
 
+    def tell_use(self, more: Collection[Path] = ()) -> None:
+        """Tell other servers over the directory which revisions may not go: those in use, and `more`.
+
+        A server that follows the others says so in its reports.
+        """
+        if self._store is None or self._store.workers.follows:
+            return
+        paths = {str(path) for path in (*self.in_use(), *more)}
+        if not paths:
+            return
+        workers = self._store.workers
+        try:
+            if not workers.is_present:
+                workers.join()
+            workers.report(Report("", in_use=sorted(paths), follows=False))
+        except OSError as exc:
+            # Where nothing can be written, nobody deletes either; unless it is only this user who may not.
+            log.debug("It cannot be noted which revisions are in use: {}", exc)
+
     def _forget(self, deployment: Deployment) -> None:
-        self._retiring.discard(deployment)
+        with self._changed:
+            self._retiring.discard(deployment)
+            self._changed.notify_all()
         if self._store is None or deployment.revision is None:
             return
         try:
             # A deploy of the name that is under way may be about to use a revision again.
-            with self._store.locks.hold(deployment.name, among_processes=True, wait=False):
+            with self._store.locks.hold(deployment.name, among_processes=True, seconds=_PATIENCE_SECONDS):
                 self._store.prune(deployment.name, self.in_use())
-        except Timeout:
-            # The process that deploys the name prunes it too.
+        except PipelineBusy:
+            # Whoever deploys the name retires another one, and prunes it then.
             pass
         except OSError as exc:
             log.warning("Old revisions of '{}' cannot be removed: {}", deployment.name, exc)

@@ -102,6 +102,12 @@ class Settings(BaseModel):
     trial_timeout: float = Field(
         60, gt=0, description="Seconds that a pipeline gets to be ready when it is only tried."
     )
+    deploy_timeout: float = Field(
+        600, gt=0, description="Seconds that a pipeline gets to load, set itself up and test itself."
+    )
+    deploy_wait: float = Field(
+        60, gt=0, description="Seconds that a deploy waits for another one of the same pipeline."
+    )
     teardown_timeout: float = Field(
         30, gt=0, description="Seconds that a pipeline which is not served any more gets to end."
     )

@@ -1,7 +1,8 @@
 """Kill a server at random moments of deploys, rollbacks and undeploys, and look at what it serves after a restart.
 
-    python scripts/crash_test.py [moments] [seed]
+    python scripts/crash_test.py [moments] [seed] [--workers N]
 
+With several workers the whole group of processes is killed at once.
 Each pipeline must then serve one complete revision: the last one that was acknowledged, or the
 one that was being made; and nothing unfinished may be left in its directory.
 """
@@ -12,6 +13,7 @@ import json
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,7 +28,7 @@ import requests
 
 NAMES = ("one", "two", "own")
 LONGEST = 0.12
-"""Seconds until the kill: some changes are done by then."""
+"""Seconds until the kill, times the number of workers: some changes are done by then."""
 
 # What it answers is spread over two files, so that a half revision shows.
 WRAPPER = """\
@@ -47,21 +49,31 @@ def files(text: str) -> dict[str, str]:
 
 
 @contextmanager
-def server(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def server(folder: Path, workers: int) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     log = folder / "log"
-    command = [sys.executable, "-m", "hayhooks", "run", "--host", "127.0.0.1", "--port", "0"]
+    command = [sys.executable, "-m", "hayhooks", "run", "--host", "127.0.0.1", "--port", "0", "-w", str(workers)]
     with log.open("wb") as stderr:
-        process = subprocess.Popen(command, cwd=folder, stderr=stderr)
+        process = subprocess.Popen(command, cwd=folder, stderr=stderr, start_new_session=True)
     try:
         deadline = time.monotonic() + 60
-        while not (found := re.search(r" on (http://\S+:\d+)", log.read_text())):
+        while not (found := re.search(r" on (http://\S+:\d+)", text := log.read_text())) or (
+            text.count("Application startup complete") < workers
+        ):
             if time.monotonic() > deadline or process.poll() is not None:
                 raise RuntimeError(f"The server does not start:\n{log.read_text()}")
             time.sleep(0.01)
         yield found[1], process
     finally:
-        process.kill()
-        process.wait()
+        kill(process)
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """End a server and its workers at once."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
 
 
 class Client:
@@ -132,9 +144,18 @@ def served(url: str) -> dict[str, str | None]:
 def leftovers(directory: Path) -> list[str]:
     private = directory / ".hayhooks"
     patterns = (".draft-*", "*.staged", "*.draft", "drafts/*", "workers/*", "locks/[!.]*")
-    found = {path.relative_to(private).as_posix() for pattern in patterns for path in private.rglob(pattern)}
+    found = {
+        path.relative_to(private).as_posix()
+        for pattern in patterns
+        for path in private.rglob(pattern)
+        if not (path.parent.name == "workers" and is_alive(int(path.stem.split("-")[-2])))
+    }
     notes = {path for path in private.glob("revisions/*/*.json") if not path.with_suffix("").is_dir()}
     return sorted(found | {path.relative_to(private).as_posix() for path in notes})
+
+
+def is_alive(process: int) -> bool:
+    return Path(f"/proc/{process}").exists()
 
 
 def check(url: str, clients: list[Client], pipelines: Path) -> dict[str, str | None]:
@@ -146,7 +167,7 @@ def check(url: str, clients: list[Client], pipelines: Path) -> dict[str, str | N
     return now
 
 
-def run(moments: int, seed: int, folder: Path) -> dict[str, int]:
+def run(moments: int, seed: int, folder: Path, *, workers: int) -> dict[str, int]:
     """Kill a server so many times, each time on what the time before has left.
 
     Returns how many changes were made, and how many of them were under way.
@@ -157,28 +178,33 @@ def run(moments: int, seed: int, folder: Path) -> dict[str, int]:
     for path, text in files("own0").items():
         (pipelines / "own" / path).write_text(text)
     clients = [Client(name, "own0" if name == "own" else None, "") for name in NAMES]
-    counts = {"moments": moments, "changes": 0, "interrupted": 0}
+    counts = {"moments": moments, "workers": workers, "changes": 0, "interrupted": 0}
     for moment in range(moments):
-        with server(folder) as (url, process):
+        with server(folder, workers) as (url, process):
             now = check(url, clients, pipelines)
             clients = [Client(name, now[name], f"{seed} {moment} {name}") for name in NAMES]
             threads = [threading.Thread(target=client.work, args=(url,)) for client in clients]
             for thread in threads:
                 thread.start()
-            time.sleep(chance.uniform(0, LONGEST))
-            process.kill()
+            time.sleep(chance.uniform(0, LONGEST * workers))
+            kill(process)
             for thread in threads:
                 thread.join()
         counts["changes"] += sum(client.changes for client in clients)
         counts["interrupted"] += sum(len(client.possible) > 1 for client in clients)
-    with server(folder) as (url, _):
+    with server(folder, workers) as (url, _):
         check(url, clients, pipelines)
     return counts
 
 
 if __name__ == "__main__":
     os.environ.setdefault("HAYHOOKS_REVISIONS_KEPT", "3")
-    given = [int(text) for text in sys.argv[1:]]
+    arguments, workers = sys.argv[1:], 1
+    if "--workers" in arguments:
+        position = arguments.index("--workers")
+        workers = int(arguments[position + 1])
+        del arguments[position : position + 2]
+    given = [int(text) for text in arguments]
     with tempfile.TemporaryDirectory() as directory:
         moments, seed = (*given, *(200, 1)[len(given) :])[:2]
-        print(json.dumps(run(moments, seed, Path(directory))))
+        print(json.dumps(run(moments, seed, Path(directory), workers=workers)))

@@ -57,7 +57,9 @@ class Server:
             process, text = self.run(name)
             # One answer that differs from the first shows.
             found[process] = text if found.get(process, text) == text else (found[process], text)
-            counts[process] = counts.get(process, 0) + 1
+            # An error names no process: who has given it is not known.
+            if process:
+                counts[process] = counts.get(process, 0) + 1
         return found
 
     def workers(self, count: int = 2) -> list[int]:

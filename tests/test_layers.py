@@ -34,7 +34,7 @@ LAYERS = [
     ["http"],
     ["openai"],
     ["openapi"],
-    ["retirement", "publisher", "follower", "watcher", "routes", "app"],
+    ["retirement", "serving", "builder", "reconciler", "publisher", "follower", "watcher", "routes", "app"],
     ["client", "cli", "compat", "testing", "server", "trial_process", "__main__"],
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
@@ -92,7 +92,18 @@ def test_module_imports_only_its_own_layer_and_those_above(path: Path) -> None:
 
 
 def test_only_http_openai_and_assembly_know_requests_and_responses() -> None:
-    allowed = {"http", "openai", "openapi", "app", "routes", "publisher", "retirement"}
+    allowed = {
+        "http",
+        "openai",
+        "openapi",
+        "app",
+        "routes",
+        "builder",
+        "publisher",
+        "reconciler",
+        "retirement",
+        "serving",
+    }
     # Datatypes that user code hands over: headers, uploads, responses and HTTP exceptions.
     datatypes = {"starlette.datastructures", "starlette.responses", "starlette.exceptions"}
 

@@ -34,6 +34,8 @@ TABLE: dict[str, tuple[str, Any, Any]] = {
     "startup_deploy_workers": ("32", 32, 4),
     "run_threads": ("40", 40, 512),
     "trial_timeout": ("0.5", 0.5, 60),
+    "deploy_timeout": ("0.5", 0.5, 600),
+    "deploy_wait": ("0.5", 0.5, 60),
     "teardown_timeout": ("0.5", 0.5, 30),
     "shared": ("true", True, False),
     "watch": ("true", True, False),

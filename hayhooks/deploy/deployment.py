@@ -69,16 +69,13 @@ class Deployment:
         self._remove_files()
 
     def retire(self, then: Callable[[], None]) -> None:
-        """After the last run that is under way: tear it down, forget its modules, call `then`.
-
-        At once when there is none; else in a thread, because the last run ends on the event loop.
-        """
+        """After the last run that is under way: tear it down, forget its modules, call `then`, all in a thread."""
 
         def end_in_thread() -> None:
             threading.Thread(target=self._end, args=(then,), name="hayhooks-retire", daemon=True).start()
 
         if self.runs.retire(end_in_thread):
-            self._end(then)
+            end_in_thread()
 
     def _end(self, then: Callable[[], None]) -> None:
         self.closer.close(self.name, self.wrapper)

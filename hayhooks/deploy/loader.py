@@ -56,11 +56,7 @@ class LoadedModule:
     def unload(self) -> None:
         """Forget the modules; code that still runs keeps its own references."""
         with _aliases:
-            for module in _tree(self.package):
-                del sys.modules[module]
-            if getattr(sys.modules.get(self.name), "__name__", None) == self.package:
-                for module in _tree(self.name):
-                    del sys.modules[module]
+            self._forget()
 
     def keep(self) -> None:
         """Say that this version is the one that counts: `abandon()` has nothing to give back any more."""
@@ -68,9 +64,20 @@ class LoadedModule:
 
     def abandon(self) -> None:
         """Undo `load()`: forget the modules and give the short name back to the version before."""
-        self.unload()
         with _aliases:
-            sys.modules.update(self._hidden)
+            # One that was too slow may end after a newer one has taken the short name.
+            if self._forget():
+                sys.modules.update(self._hidden)
+
+    def _forget(self) -> bool:
+        """Remove the modules from `sys.modules`; tell whether the short name was among them."""
+        for module in _tree(self.package):
+            del sys.modules[module]
+        if getattr(sys.modules.get(self.name), "__name__", None) != self.package:
+            return False
+        for module in _tree(self.name):
+            del sys.modules[module]
+        return True
 
     def _import_package(self) -> None:
         initial = self.directory / "__init__.py"

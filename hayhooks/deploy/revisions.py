@@ -134,16 +134,17 @@ class Revisions:
 
     def mark_published(self, revision: Revision) -> None:
         """Note that a revision is about to be the newest publication of its pipeline."""
-        latest = max(map(self._published, self.list(revision.name)))
+        latest = max(self.published(revision.name, each.path) for each in self.list(revision.name))
         self.write_facts(revision, replace(self.facts(revision), published=latest + 1))
 
     def last_published(self, revisions: Sequence[Revision]) -> Revision:
         """Return the one of these revisions that was published last."""
-        return max(revisions, key=self._published)
+        return max(revisions, key=lambda revision: self.published(revision.name, revision.path))
 
-    def _published(self, revision: Revision) -> int:
+    def published(self, name: str, path: Path) -> int:
+        """Return the publication that made the revision in a directory the current one; 0 when that is not known."""
         try:
-            return self.facts(revision).published
+            return self.facts(self.at(name, path)).published
         except (OSError, ValueError):
             return 0
 
@@ -176,7 +177,8 @@ class Revisions:
 
     def clean(self, name: str, current: Path | None) -> None:
         """Remove what a process left that ended in the middle of a deploy. Nobody may work on the name meanwhile."""
-        for entry in filter(_is_leftover, list((self.directory / name).iterdir())):
+        directory = self.directory / name
+        for entry in filter(_is_leftover, list(directory.iterdir()) if directory.is_dir() else ()):
             if entry.suffix == ".staged" and entry.with_suffix("") != current:
                 shutil.rmtree(entry.with_suffix(""), ignore_errors=True)
                 entry.with_suffix(".json").unlink(missing_ok=True)
@@ -185,7 +187,7 @@ class Revisions:
             else:
                 entry.unlink(missing_ok=True)
         with suppress(OSError):
-            (self.directory / name).rmdir()
+            directory.rmdir()
 
     def facts(self, revision: Revision) -> Facts:
         """Return what is known of a revision. Raises `ValueError` when its note cannot be read."""

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from pydantic_core import to_json
 
@@ -16,7 +13,7 @@ from hayhooks.pipelines.yaml import YAMLPipelineWrapper
 
 
 def self_test(deployment: Deployment) -> None:
-    """Run what the pipeline brings along; blocking.
+    """Run what the pipeline brings along; blocking, in a thread without an event loop.
 
     Raises `PipelineWrapperError` when `selftest()` raises or returns False, and
     `PipelineYamlError` when an example fails.
@@ -30,7 +27,8 @@ def self_test(deployment: Deployment) -> None:
     try:
         result = test()
         if inspect.iscoroutine(result):
-            result = _awaited(result)
+            # In a loop of its own: this thread has none.
+            result = asyncio.run(result)
     except BaseException as exc:
         raise PipelineWrapperError(f"selftest() failed: {type(exc).__name__}: {error_text(exc)}") from exc
     if result is False:
@@ -46,9 +44,3 @@ def _run_examples(deployment: Deployment) -> None:
         except BaseException as exc:
             text = f"{type(exc).__name__}: {error_text(exc)}"
             raise PipelineYamlError(f"'examples[{number}]' failed: {text}") from exc
-
-
-def _awaited(result: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine in a loop of its own: this thread may have one that is running."""
-    with ThreadPoolExecutor(1, "hayhooks-selftest") as thread:
-        return thread.submit(asyncio.run, result).result()

@@ -7,7 +7,7 @@
     <directory>/.hayhooks/overrides/<name>     a link to the revision that is served in place of the
                                                user's own pipeline, or to nothing once it is undeployed
     <directory>/.hayhooks/drafts/<name>        a link that is about to be one of those
-    <directory>/.hayhooks/locks/<name>.lock    held by whoever deploys the pipeline
+    <directory>/.hayhooks/locks/<name>.lock    held by the process that it names, which deploys the pipeline
     <directory>/.hayhooks/stamp, workers/      see hayhooks/deploy/workers.py
 
 A revision is complete before anything points to it and never changes; one rename flips a
@@ -16,30 +16,20 @@ pointer. So a crash at any point leaves the old state or the new one.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from hayhooks.deploy.locks import NameLocks
-from hayhooks.deploy.revisions import NO_NOTE, Note, Revision, Revisions
-from hayhooks.deploy.sources import (
-    WRAPPER_FILE,
-    YAML_SUFFIXES,
-    DirectorySource,
-    SavedSource,
-    Source,
-    read_files,
-    read_yaml,
-)
-from hayhooks.deploy.workers import Workers
-from hayhooks.errors import HayhooksError, PipelineFilesError
-from hayhooks.logger import log
+from filelock import Timeout
 
-_PRIVATE = ".hayhooks"
-# A link to this leads nowhere: no pipeline may have such a name.
-_UNDEPLOYED = ".undeployed"
+from hayhooks.deploy.locks import NameLocks
+from hayhooks.deploy.pointers import PRIVATE, Pointers, Version
+from hayhooks.deploy.revisions import NO_NOTE, Note, Revision, Revisions
+from hayhooks.deploy.sources import DirectorySource, SavedSource, Source, read_files, read_yaml
+from hayhooks.deploy.workers import Workers
+from hayhooks.errors import HayhooksError, PipelineBusy, PipelineFilesError
+from hayhooks.logger import log
 
 
 @dataclass(frozen=True)
@@ -58,9 +48,9 @@ class Store:
         self.directory = directory.absolute()
         self._ignore = ignore
         self._revisions_kept = revisions_kept
-        self._private = self.directory / _PRIVATE
-        self._drafts = self._private / "drafts"
+        self._private = self.directory / PRIVATE
         self.revisions = Revisions(self._private / "revisions")
+        self._pointers = Pointers(self.directory, self.revisions)
         self.workers = Workers(self._private)
         self.locks = NameLocks(self._private / "locks")
         if self.directory.exists() and not self.directory.is_dir():
@@ -72,8 +62,8 @@ class Store:
         Raises `PipelineFilesError` when it cannot be written.
         """
         with translated(name):
-            own = self._own_path(name)
-            if own is not None and not self._override(name).is_symlink():
+            own = self._pointers.own_path(name)
+            if own is not None and not self._pointers.is_overridden(name):
                 self._record(name, own)
             return self.revisions.write(name, source, note)
 
@@ -93,37 +83,23 @@ class Store:
         if revision.is_new and self.current(revision.name) != revision.path:
             self.revisions.delete(revision)
 
-    def publish(self, revision: Revision) -> None:
+    def publish(self, revision: Revision) -> Version:
         """Make a revision the one that is served. Raises `PipelineFilesError` when it cannot."""
-        name = revision.name
-        with translated(name), self.workers.change():
+        with translated(revision.name), self.workers.change():
             self.revisions.mark_published(revision)
-            if self._own_path(name) is not None:
-                self._flip(self._override(name), Path("..", "revisions", name, revision.path.name))
-            else:
-                target = Path(_PRIVATE, "revisions", name, revision.path.name)
-                is_yaml = self.revisions.facts(revision).kind == "yaml"
-                pointer = f"{name}.yml" if is_yaml else name
-                self._flip(self.directory / pointer, target / pointer if is_yaml else target)
-                (self.directory / (name if is_yaml else f"{name}.yml")).unlink(missing_ok=True)
-                self._override(name).unlink(missing_ok=True)
+            is_yaml = self.revisions.facts(revision).kind == "yaml"
+            version = self._pointers.point(revision, is_yaml=is_yaml)
             self.revisions.keep(revision)
+        return version
 
     def remove(self, name: str) -> None:
         """Note that a pipeline is undeployed. Its revisions stay, and what the user wrote stays.
 
         Raises `PipelineFilesError` when that cannot be written.
         """
-        with translated(name):
-            pointers = [self.directory / name, self.directory / f"{name}.yml", self._override(name)]
-            is_own = self._own_path(name) is not None
-            if not is_own and not any(pointer.is_symlink() for pointer in pointers):
-                return
-            with self.workers.change():
-                if is_own:
-                    self._flip(self._override(name), Path(_UNDEPLOYED))
-                for pointer in () if is_own else pointers:
-                    pointer.unlink(missing_ok=True)
+        if self._pointers.own_path(name) is not None or self._pointers.has(name):
+            with translated(name), self.workers.change():
+                self._pointers.remove(name)
 
     def prune(self, name: str, in_use: Collection[Path]) -> None:
         """Delete all but the newest revisions, except those in use and the one that is to be served."""
@@ -135,51 +111,38 @@ class Store:
 
     def current(self, name: str) -> Path | None:
         """Return the directory of the revision that is to be served, if it is a saved one."""
-        pointers = (self._override(name), self.directory / f"{name}.yml", self.directory / name)
-        found = (self._pointed_to(name, pointer) for pointer in pointers[1:])
-        return self._revision_path(name, pointers[0]) or next(filter(None, found), None)
+        return self._pointers.current(name)
 
     def clean(self) -> None:
-        """Remove what processes left that ended in the middle of a change, as far as that is possible."""
+        """Finish or remove what processes left that ended in the middle of a change, as far as that is possible.
+
+        What another process holds is no leftover.
+        """
         try:
             self.workers.clean()
-            for draft in list(self._drafts.iterdir()) if self._drafts.is_dir() else ():
-                name = draft.stem if draft.suffix in YAML_SUFFIXES else draft.name
-                with self.locks.hold(name, among_processes=True):
-                    draft.unlink(missing_ok=True)
-            for name in filter(self.revisions.has_leftovers, self.revisions.names()):
-                with self.locks.hold(name, among_processes=True):
+            begun = filter(self.revisions.has_leftovers, self.revisions.names())
+            for name in sorted({*self._pointers.doubtful(), *begun}):
+                with suppress(PipelineBusy), self.locks.hold(name, among_processes=True, seconds=0):
+                    self._pointers.settle(name)
                     self.revisions.clean(name, self.current(name))
             self.locks.clean()
         except OSError as exc:
             log.warning("What an unfinished change left in {} cannot be removed: {}", self._private, exc)
 
-    def serving(self, *, log_left_out: bool = False) -> dict[str, Path]:
-        """Return what is to be served: by name the directory of a revision, or the path of the user's own.
+    def serving(self) -> dict[str, Path]:
+        """Return where what is to be served stands, by name."""
+        return {name: version.path for name, version in self.versions().items()}
 
-        A pointer that leads nowhere counts: what it led to is missing.
-        """
-        served: dict[str, Path] = {}
-        for path in self._candidates():
-            name = path.stem if self._is_yaml(path) else path.name
-            if name in served:
-                if log_left_out:
-                    log.warning("{} is left out: another source gave the pipeline '{}'", path.name, name)
-                continue
-            override = self._override(name)
-            if override.is_symlink() and not override.exists():
-                continue
-            if revision_path := self._revision_path(name, override) or self._pointed_to(name, path):
-                served[name] = revision_path
-            elif path.is_dir() and not (path / WRAPPER_FILE).is_file():
-                if log_left_out:
-                    log.info("{}/ is left out: it holds no {}", path.name, WRAPPER_FILE)
-            else:
-                served[name] = path
-        return dict(sorted(served.items()))
+    def versions(self, *, log_left_out: bool = False) -> dict[str, Version]:
+        """Return what is to be served, by name."""
+        return self._pointers.versions(log_left_out=log_left_out)
+
+    def version(self, name: str) -> Version | None:
+        """Return what is to be served under a name."""
+        return self._pointers.version(name)
 
     def find(self, name: str, path: Path) -> Found:
-        """Return what stands at a path that `serving()` gave.
+        """Return what stands at the path of a version.
 
         Raises `PipelineFilesError` or `PipelinePathError` when it cannot be read.
         """
@@ -191,67 +154,6 @@ class Store:
                 raise PipelineFilesError(f"The revision cannot be read: {exc}") from exc
         return Found(name, DirectorySource(path) if path.is_dir() else read_yaml(path), None)
 
-    def _candidates(self) -> list[Path]:
-        """YAML files before directories, so that they win (contract 2.10), each sorted."""
-        if not self.directory.is_dir():
-            return []
-        entries = sorted(entry for entry in self.directory.iterdir() if not entry.name.startswith((".", "__")))
-        files = [entry for entry in entries if self._is_yaml(entry)]
-        return [*files, *(entry for entry in entries if entry.is_dir() or self._is_lost_directory(entry))]
-
-    def _is_yaml(self, path: Path) -> bool:
-        return path.suffix in YAML_SUFFIXES and (path.is_file() or (path.is_symlink() and not path.is_dir()))
-
-    def _is_lost_directory(self, path: Path) -> bool:
-        return self._is_pointer(path) and not path.exists() and path.suffix not in YAML_SUFFIXES
-
-    def _pointed_to(self, name: str, path: Path) -> Path | None:
-        return self._revision_path(name, path) if self._is_pointer(path) else None
-
-    def _revision_path(self, name: str, pointer: Path) -> Path | None:
-        """Return the directory of the revision that a link leads to, whether or not it is there; None for no link."""
-        target = _target(pointer)
-        if target is None:
-            return None
-        return self.revisions.path(name, target.parent.name if target.suffix in YAML_SUFFIXES else target.name)
-
-    def _own_path(self, name: str) -> Path | None:
-        """Return the path of what the user wrote under this name, if there is something."""
-        for path in (*(self.directory / f"{name}{suffix}" for suffix in YAML_SUFFIXES), self.directory / name):
-            if path.exists() and not self._is_pointer(path):
-                return path
-        return None
-
-    def _is_pointer(self, path: Path) -> bool:
-        """Tell a link that this store made from everything else."""
-        target = _target(path)
-        return target is not None and target.parts[:2] == (_PRIVATE, "revisions")
-
-    def _override(self, name: str) -> Path:
-        return self._private / "overrides" / name
-
-    def _flip(self, pointer: Path, target: Path) -> None:
-        """Make `pointer` a link to `target`, in one step where it already is one."""
-        pointer.parent.mkdir(parents=True, exist_ok=True)
-        draft = self._drafts / pointer.name
-        draft.parent.mkdir(parents=True, exist_ok=True)
-        # Whoever changes a pointer holds the pipeline's lock: what stands here was left by one that ended.
-        draft.unlink(missing_ok=True)
-        draft.symlink_to(target)
-        try:
-            draft.replace(pointer)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
-
-
-def _target(path: Path) -> Path | None:
-    """Return where a link leads; None for what is no link, or is removed just now."""
-    try:
-        return Path(os.readlink(path))
-    except OSError:
-        return None
-
 
 @contextmanager
 def translated(name: str) -> Iterator[None]:
@@ -260,6 +162,9 @@ def translated(name: str) -> Iterator[None]:
         yield
     except HayhooksError:
         raise
+    except Timeout as exc:
+        # The registry of the workers, which is held for moments.
+        raise PipelineBusy(name, "by a process that hangs") from exc
     except (OSError, ValueError) as exc:
         reason = getattr(exc, "strerror", None) or exc
         raise PipelineFilesError(f"Failed to save pipeline files for '{name}': {reason}") from exc

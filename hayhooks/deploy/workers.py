@@ -2,7 +2,11 @@
 
     <directory>/stamp                 a number that grows with every change of what is served
     <directory>/workers/<id>.lock     held by a worker as long as it lives
-    <directory>/workers/<id>.json     the newest stamp whose state it serves, and what it could not serve
+    <directory>/workers/<id>.json     the newest stamp whose state it serves, what it could not serve, and
+                                      which revisions it uses
+
+A server that does not follow the others is there too once it uses a revision, so that nobody
+deletes that; nobody waits for it.
 
 A worker that dies loses its lock with its process, whatever ended that. One that hangs keeps
 it and reports nothing: whoever waits for it gives up after a time and says so.
@@ -13,15 +17,17 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
 import time
 import uuid
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from hayhooks.deploy.locks import process_name
 from hayhooks.logger import log
 
 _POLL_SECONDS = 0.005
@@ -42,6 +48,14 @@ class Report:
     """Why it cannot serve a pipeline in the version that it should, by name."""
     in_use: Collection[str] = ()
     """The directories of the revisions that its requests still run on."""
+    building: Collection[str] = ()
+    """The pipelines that it is about to serve in the version of that stamp."""
+    follows: bool = True
+    """Whether it serves what the others deploy."""
+
+    def lacks(self, stamp: int, name: str | None) -> bool:
+        """Tell whether it does not serve yet what the stamp stands for: one pipeline, or all."""
+        return self.seen < stamp or (name in self.building if name else bool(self.building))
 
 
 class Workers:
@@ -56,8 +70,9 @@ class Workers:
         )
         self._id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._alive = FileLock(self._directory / f"{self._id}.lock", thread_local=False)
-        self.has_joined = False
-        """Whether this process is one of the workers, or would be if it could write here."""
+        self._writing = threading.Lock()
+        self.follows = False
+        """Whether this process serves what the others deploy, or would if it could write here."""
 
     @property
     def is_present(self) -> bool:
@@ -95,15 +110,14 @@ class Workers:
 
     def join(self) -> None:
         """Become one of the workers, also anew after the directory was away. Raises `OSError`."""
-        self.has_joined = True
         self._alive.release(force=True)
         with self._registry:
-            self._alive.acquire()
-            self.report(Report(self._name()))
+            self._alive.acquire(timeout=_REGISTRY_SECONDS)
+            self.report(Report(process_name(), follows=self.follows))
 
     def leave(self) -> None:
         """Be no worker any more, as far as that can be written."""
-        self.has_joined = False
+        self.follows = False
         with suppress(OSError):
             self._report_path(self._id).unlink(missing_ok=True)
         self._alive.release(force=True)
@@ -112,8 +126,9 @@ class Workers:
 
     def report(self, report: Report) -> None:
         """Say what this worker serves. Raises `OSError`."""
-        text = {**vars(report), "worker": self._name(), "in_use": list(report.in_use)}
-        _replace(self._report_path(self._id), json.dumps(text))
+        named = replace(report, worker=process_name(), in_use=list(report.in_use), building=list(report.building))
+        with self._writing:
+            _replace(self._report_path(self._id), json.dumps(vars(named)))
 
     def clean(self) -> None:
         """Remove what workers left that have died. Raises `OSError`."""
@@ -136,22 +151,26 @@ class Workers:
         """
         now = time.monotonic()
         stamp, deadline, next_probe = self.stamp(), now + seconds, now + _PROBE_SECONDS
-        first = others = {worker_id: self._read(worker_id) for worker_id in self._find_others()}
-        while any(report.seen < stamp for report in others.values()) and now < deadline:
+        first = others = self._followers(self._find_others())
+        while any(report.lacks(stamp, name) for report in others.values()) and now < deadline:
             time.sleep(_POLL_SECONDS)
             ids = others.keys() if now < next_probe else self._find_others()
             next_probe = next_probe if now < next_probe else now + _PROBE_SECONDS
-            others = {worker_id: self._read(worker_id) for worker_id in ids}
+            others = self._followers(ids)
             now = time.monotonic()
         ended = first.keys() - others.keys()
         problems = {first[worker_id].worker: "It has ended meanwhile" for worker_id in sorted(ended)}
         for report in others.values():
             failures = [f"{key}: {text}" for key, text in report.failures.items() if name in (None, key)]
-            if report.seen < stamp:
+            if report.lacks(stamp, name):
                 problems[report.worker] = f"It did not answer within {seconds:g} s"
             elif failures:
                 problems[report.worker] = "; ".join(failures)
         return problems
+
+    def _followers(self, worker_ids: Collection[str]) -> dict[str, Report]:
+        reports = {worker_id: self._read(worker_id) for worker_id in worker_ids}
+        return {worker_id: report for worker_id, report in reports.items() if report.follows}
 
     def _find_others(self) -> list[str]:
         """List the ids of the other live workers, and forget those that have died."""
@@ -180,9 +199,6 @@ class Workers:
 
     def _report_path(self, worker_id: str) -> Path:
         return self._directory / f"{worker_id}.json"
-
-    def _name(self) -> str:
-        return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def _replace(path: Path, text: str) -> None:

@@ -29,6 +29,7 @@ _MEANINGS = {
     500: "The pipeline failed",
     501: "The pipeline lacks the method for this route",
     502: "A service that the pipeline calls failed",
+    503: "Another deploy of the pipeline does not end",
     504: "A service that the pipeline calls did not answer in time",
 }
 

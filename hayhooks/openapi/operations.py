@@ -85,9 +85,10 @@ _DEPLOY_MEANINGS = {
     409: "The name is taken and `overwrite` is not true, or another revision is served than `if_revision`",
     422: "The request does not fit, or the pipeline cannot be deployed",
     500: "The files cannot be saved",
+    504: "The pipeline was not ready in time",
 }
 _DRY_RUN = {"dry_run": {"type": "boolean", "description": "Only try it, in a process of its own, and report."}}
-_DEPLOY_ERRORS = (400, 409, 422, 500)
+_DEPLOY_ERRORS = (400, 409, 422, 500, 503, 504)
 _MODEL_ERRORS = tuple(sorted({*RUN_ERRORS, 501}))
 
 _FILES_PAGE = {**_PAGE, "purpose": {"type": "string", "description": "Only files for this."}}
@@ -154,11 +155,11 @@ OPERATIONS: dict[str, Operation] = {
         "Undeploy the pipeline that the body names",
         {JSON: shapes.UndeployResponse},
         body=UndeployRequest,
-        errors=(400, 404, 422),
+        errors=(400, 404, 422, 503),
         meanings=_NOT_DEPLOYED,
     ),
     "pipeline_undeploy": Operation(
-        "config", "Undeploy a pipeline", {JSON: shapes.UndeployResponse}, errors=(404,), meanings=_NOT_DEPLOYED
+        "config", "Undeploy a pipeline", {JSON: shapes.UndeployResponse}, errors=(404, 503), meanings=_NOT_DEPLOYED
     ),
     "pipelines_list": Operation("status", "List what is deployed, with its routes", {JSON: shapes.Pipelines}),
     "pipelines_show": Operation(
@@ -187,10 +188,11 @@ OPERATIONS: dict[str, Operation] = {
         "Publish an earlier revision again",
         {JSON: shapes.DeployResponse},
         body=RollbackRequest,
-        errors=(400, 404, 422, 500),
+        errors=(400, 404, 422, 500, 503, 504),
         meanings={
             404: "The pipeline has no such revision",
             422: "The request does not fit, or the revision does not load",
+            504: "The pipeline was not ready in time",
         },
     ),
     "pipeline_schema": Operation(

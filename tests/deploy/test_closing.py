@@ -46,6 +46,7 @@ def test_both_sides_of_a_pipeline_are_closed_on_the_loop_that_serves() -> None:
         assert client.post("/qa/run", json={}).json() == {"result": True}
         client.post("/undeploy/qa")
 
+        wait_until(lambda: "close" in wrapper.notes)
         assert wrapper.notes == ["teardown", ("close_async", wrapper.loop), "close"]
 
 
@@ -65,6 +66,7 @@ def test_a_pipeline_is_closed_without_a_server_too() -> None:
     app.deploy("qa", wrapper)
     app.undeploy("qa")
 
+    wait_until(lambda: "close" in wrapper.notes)
     assert [note if isinstance(note, str) else note[0] for note in wrapper.notes] == [
         "teardown",
         "close_async",
@@ -103,7 +105,7 @@ def test_a_teardown_that_hangs_is_left_to_itself(log_lines: list[str]) -> None:
     app.undeploy("qa")
     app.deploy("qa", Ending())
 
-    assert "WARNING Pipeline 'qa' has not ended within 0.05 s: it is left to itself" in log_lines
+    wait_until(lambda: "WARNING Pipeline 'qa' has not ended within 0.05 s: it is left to itself" in log_lines)
     gate.set()
     wait_until(lambda: "close" in wrapper.notes)
 
@@ -118,4 +120,5 @@ def test_one_that_fails_does_not_keep_the_others_from_being_called(method: str) 
     app.deploy("qa", wrapper)
     app.undeploy("qa")
 
-    assert wrapper.names() == [name for name in ("teardown", "close_async", "close") if name != method]
+    expected = [name for name in ("teardown", "close_async", "close") if name != method]
+    wait_until(lambda: wrapper.names() == expected)

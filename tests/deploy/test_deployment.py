@@ -202,6 +202,7 @@ def test_a_deployment_ends_although_its_user_code_fails(log_lines: list[str], me
     app.deploy("qa", wrapper)
     app.undeploy("qa")
 
+    wait_until(lambda: warnings(log_lines) and wrapper.given.closed)
     assert (len(wrapper.happened), wrapper.given.closed, dict(app.deployments)) == (2, 1, {})
     assert warnings(log_lines) == [f"WARNING {method}() of pipeline 'qa' failed: ZeroDivisionError"]
 
@@ -235,11 +236,9 @@ def test_heavy_components_are_loaded_at_deploy_and_not_by_the_first_run() -> Non
             return result
 
     app = Hayhooks()
-    thread = threading.Thread(target=app.deploy, args=("qa", Running(pipeline_of(heavy=Heavy()))), name="deploying")
-    thread.start()
-    thread.join(10)
+    app.deploy("qa", Running(pipeline_of(heavy=Heavy())))
 
-    assert TestClient(app).post("/qa/run", json={}).json() == {"result": {"heavy": {"place": "deploying"}}}
+    assert TestClient(app).post("/qa/run", json={}).json() == {"result": {"heavy": {"place": "hayhooks-build"}}}
 
 
 def test_a_pipeline_that_cannot_be_warmed_up_is_deployed_all_the_same(log_lines: list[str]) -> None:

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from hayhooks import Hayhooks, Settings
 from hayhooks.errors import PipelineExists, RevisionConflict
 from tests.deploy.disk import DOUBLE, answer, start, tree, version, write
+from tests.pipelines.generators import wait_until
 
 
 def deploy(app: Hayhooks, text: str, if_revision: int | None, **more: Any) -> int | None:
@@ -121,4 +122,6 @@ def test_the_revision_that_is_served_is_not_pruned_for_newer_ones(tmp_path: Path
         deploy(app, "late", 4)
 
     assert deploy(app, "new", 3) == 5
-    assert [revision.number for revision in app.store.revisions.list("qa")] == [5, 4]  # type: ignore[union-attr]
+    store = app.store
+    assert store is not None
+    wait_until(lambda: [revision.number for revision in store.revisions.list("qa")] == [5, 4])

@@ -224,7 +224,8 @@ def test_an_unsaved_pipeline_has_its_files_until_it_ends(app: Hayhooks) -> None:
 
     app.undeploy("qa")
 
-    assert (there, directory.exists()) == (True, False)
+    assert there
+    wait_until(lambda: not directory.exists())
 
 
 FAILURES = [
@@ -367,7 +368,7 @@ def test_an_undeploy_forgets_the_modules(app: Hayhooks) -> None:
     app.undeploy("qa")
 
     assert during != []
-    assert [name for name in modules() if name not in before] == []
+    wait_until(lambda: [name for name in modules() if name not in before] == [])
     assert {name for name in sys.modules if name.split(".")[0] == "qa"} == set()
 
 
@@ -376,15 +377,17 @@ def test_many_deploys_leave_nothing_behind(app: Hayhooks) -> None:
         app.deploy("qa", files("def run_api(self) -> str: return VALUE", VALUE, head="from qa.helper import VALUE"))
         app.undeploy("qa")
 
+    threads = set(threading.enumerate())
     deploy()
+    wait_until(lambda: set(threading.enumerate()) <= threads)
     gc.collect()
-    counts, threads = (len(sys.modules), len(sys.path)), set(threading.enumerate())
+    counts = (len(sys.modules), len(sys.path))
     descriptors = len(os.listdir("/proc/self/fd"))
     for _ in range(20):
         deploy()
 
+    wait_until(lambda: set(threading.enumerate()) <= threads)
     assert (len(sys.modules), len(sys.path)) == counts
-    assert set(threading.enumerate()) <= threads
     assert len(os.listdir("/proc/self/fd")) <= descriptors
 
 

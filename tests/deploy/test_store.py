@@ -29,7 +29,7 @@ def pipelines(tmp_path: Path) -> Path:
 
 def revisions(directory: Path, name: str) -> list[int]:
     return sorted(
-        int(path.name.partition("-")[0]) for path in (directory / ".hayhooks/revisions" / name).glob("*-*[!n]")
+        int(path.name.partition("-")[0]) for path in (directory / ".hayhooks/revisions" / name).glob("[0-9]*-*[!n]")
     )
 
 
@@ -270,8 +270,8 @@ def test_the_newest_revisions_are_kept(pipelines: Path, kept: int) -> None:
     for number in range(1, 7):
         app.deploy("qa", version(f"v{number}"), overwrite=True, save=True)
 
-    assert revisions(pipelines, "qa") == list(range(7 - kept, 7))
-    assert len(list((pipelines / ".hayhooks/revisions/qa").iterdir())) == 2 * kept
+    wait_until(lambda: revisions(pipelines, "qa") == list(range(7 - kept, 7)))
+    wait_until(lambda: len(list((pipelines / ".hayhooks/revisions/qa").iterdir())) == 2 * kept)
     assert restarted(pipelines) == {"qa": "v6"}
 
 
@@ -404,3 +404,29 @@ def test_what_is_no_pipeline_does_not_stand_in_the_way_and_stays(
 
     assert (answer(app, "qa"), tree(pipelines, private=False)) == ("v1", before)
     assert restarted(pipelines) == {"qa": "v1"}
+
+
+@pytest.mark.parametrize("name", ["qa", "qa.yml"])
+def test_a_users_link_to_what_is_away_is_the_users_own(pipelines: Path, tmp_path: Path, name: str) -> None:
+    pipelines.mkdir()
+    (pipelines / name).symlink_to(tmp_path / "disk")
+    app = Hayhooks(pipelines)
+    app.deploy("qa", version("v1"), save=True)
+    deployed = (restarted(pipelines), (pipelines / name).readlink())
+    app.undeploy("qa")
+
+    assert deployed == ({"qa": "v1"}, tmp_path / "disk")
+    assert (restarted(pipelines), (pipelines / name).readlink()) == ({}, tmp_path / "disk")
+
+
+@pytest.mark.parametrize(("old", "new"), [(DOUBLE, version("v2")), (version("v1"), DOUBLE)], ids=["files", "yaml"])
+def test_a_start_finishes_a_publication_that_was_cut_off(pipelines: Path, old: Any, new: Any) -> None:
+    app = Hayhooks(pipelines)
+    app.deploy("qa", old, save=True)
+    (pointer,) = pointers(pipelines)
+    target = (pipelines / pointer).readlink()
+    app.deploy("qa", new, overwrite=True, save=True)
+    (pipelines / pointer).symlink_to(target)
+
+    assert restarted(pipelines) == {"qa": answer(app, "qa")}
+    assert list(pointers(pipelines).values()) == ["qa/2"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import threading
@@ -283,3 +284,63 @@ def test_a_broken_folder_is_no_news_of_a_deploy(folder: Path) -> None:
 
         assert server.deploy("v1") == success(1)
         assert set(server.answers().values()) == {"v1"}
+
+
+def test_a_pipelines_directory_that_is_deleted_ends_no_pipeline(two: Server, folder: Path) -> None:
+    two.deploy("v1")
+    for number in range(3):
+        shutil.rmtree(folder / "pipelines")
+        if number == 2:
+            until(lambda: two.has_logged("The directory is gone; what it held is served on"))
+        status, answer = two.deploy(f"w{number}", "new")
+
+        assert (status, answer["revision"]) == (200, 1)
+        until(lambda text=f"w{number}": set(two.answers("new").values()) == {text})  # type: ignore[misc]
+        assert (said(two), said(two, "who")) == ({"v1"}, {"own"})
+
+
+def test_what_is_deployed_again_is_built_anew_by_all(two: Server, folder: Path) -> None:
+    data = folder / "data.txt"
+    source = wrapper_source(
+        "def setup(self): self.text = open(DATA).read()\ndef run_api(self) -> list: return WHO(self)"
+    )
+    head = f"import os\nDATA = {str(data)!r}\n\n\ndef WHO(wrapper): return [os.getpid(), wrapper.text]\n\n\n"
+    seen = []
+    for text in ("a", "b", "c"):
+        data.write_text(text)
+        body = {"name": "qa", "files": {"pipeline_wrapper.py": head + source}, "overwrite": True}
+        seen.append((two.post("/deploy_files", body), said(two)))
+
+    assert seen == [(success(1), {text}) for text in "abc"]
+
+
+def test_a_pipeline_that_fails_is_not_built_again_for_news_of_others(folder: Path) -> None:
+    source = f"with open({str(folder / 'builds')!r}, 'a') as file: file.write('x')\n1 / 0\n"
+    write(folder / "pipelines/broken", {"pipeline_wrapper.py": source})
+    with serving(folder, "--workers", "2") as server:
+        server.workers()
+        for number in range(4):
+            server.deploy(f"v{number}")
+
+    assert (folder / "builds").read_text() == "xx"
+
+
+def test_a_server_that_does_not_share_keeps_the_revisions_that_it_serves(folder: Path) -> None:
+    kept = {"HAYHOOKS_REVISIONS_KEPT": "1"}
+    late = telling("v1")["pipeline_wrapper.py"].replace("import os;", "from .late import OS as os;")
+    body = {"name": "qa", "files": {"pipeline_wrapper.py": late, "late.py": "import os as OS"}, "overwrite": True}
+    with serving(folder, **kept) as one, serving(folder, **kept) as other:
+        one.post("/deploy_files", body)
+        for number in range(2, 5):
+            other.deploy(f"v{number}")
+        with serving(folder, **kept) as third:
+            assert third.run()[1] == "v4"
+            for number in range(5, 8):
+                other.deploy(f"v{number}")
+            until(lambda: revisions(folder) == [1, 4, 7])
+            assert (one.run()[1], third.run()[1], other.run()[1]) == ("v1", "v4", "v7")
+
+
+def revisions(folder: Path) -> list[int]:
+    paths = (folder / "pipelines/.hayhooks/revisions/qa").glob("[0-9]*-*")
+    return sorted({int(path.name.partition("-")[0]) for path in paths if path.is_dir()})

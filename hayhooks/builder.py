@@ -1,0 +1,68 @@
+"""Builds deployments that may be published: within a time limit, and beside the server's own routes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hayhooks.deploy.closing import Closer
+from hayhooks.deploy.deployer import Deployer
+from hayhooks.deploy.deployment import Deployment
+from hayhooks.deploy.revisions import Revision
+from hayhooks.deploy.selftest import self_test
+from hayhooks.deploy.sources import Source
+from hayhooks.deploy.time_limit import TimeLimit
+from hayhooks.errors import DeployTimedOut, HayhooksError, PipelinePathError
+from hayhooks.http.router import PipelineRouter
+from hayhooks.logger import log
+from hayhooks.settings import Settings
+
+
+class Builder:
+    """A deployer that gives each pipeline the time of a setting. Changes neither table nor store."""
+
+    def __init__(self, router: PipelineRouter, settings: Settings, *, is_taken: Callable[[str], bool]) -> None:
+        self.closer = Closer(timeout=settings.teardown_timeout)
+        self._router = router
+        self._is_taken = is_taken
+        self._limit = TimeLimit(settings.deploy_timeout)
+        self._deployer = Deployer(
+            self.closer, show_tracebacks=settings.show_tracebacks, yaml_response=settings.yaml_response
+        )
+
+    def build(self, name: str, source: Source, revision: Revision | None = None) -> Deployment:
+        """Build a pipeline. Raises `DeployTimedOut`, and what `Deployer.build()` raises."""
+        return self._in_time(name, lambda: self._build(name, source, revision))
+
+    def build_tested(self, name: str, source: Source, revision: Revision | None = None) -> Deployment:
+        """Build a pipeline and let it test itself; what is wrong with it is in the log too, with its traceback."""
+        try:
+            return self._in_time(name, lambda: self._tested(self._build(name, source, revision)))
+        except HayhooksError as exc:
+            log.opt(exception=exc.__cause__).warning("Pipeline '{}' cannot be deployed: {}", name, exc)
+            raise
+
+    def _in_time(self, name: str, work: Callable[[], Deployment]) -> Deployment:
+        try:
+            return self._limit.call(work, too_late=Deployment.abandon)
+        except TimeoutError:
+            left, seconds = self._limit.left, self._limit.seconds
+            text = "Pipeline '{}' was not ready within {:g} s: its thread is left to itself, as {} of this process now"
+            log.warning(text, name, seconds, left)
+            raise DeployTimedOut(name, seconds) from None
+
+    def _build(self, name: str, source: Source, revision: Revision | None) -> Deployment:
+        deployment = self._deployer.build(name, source, revision=revision)
+        for route in self._router.routes_of(deployment):
+            path = f"/{name}/{route.path}".rstrip("/")
+            if self._is_taken(path):
+                deployment.abandon()
+                raise PipelinePathError(f"Pipeline name {name!r} is refused: {path} is a route of the server")
+        return deployment
+
+    def _tested(self, deployment: Deployment) -> Deployment:
+        try:
+            self_test(deployment)
+        except BaseException:
+            deployment.abandon()
+            raise
+        return deployment
