@@ -53,8 +53,6 @@ if TYPE_CHECKING:
 # For deploys and the like, which must not wait for pipelines that hold all threads of runs.
 _OWN_THREADS = 32
 
-_POST = frozenset({"POST"})
-
 
 class Hayhooks(Starlette):
     """Serves Haystack pipelines; runs by itself or mounted in another Starlette application.
@@ -235,24 +233,25 @@ class Hayhooks(Starlette):
         with self._start_lock:
             if self._is_started:
                 return
-            if self.settings.shared and self._publisher.reconciler is not None:
-                self._accompany(Follower(self._publisher.reconciler))
-            else:
-                self._publisher.deploy_found()
+            companions: list[Follower | Watcher] = []
             if self.settings.watch and self.store is not None:
                 from hayhooks.watcher import Watcher  # only development needs it
 
-                self._accompany(Watcher(self._publisher, self.store))
+                companions.append(Watcher(self._publisher, self.store))
+            if self.settings.shared and self._publisher.reconciler is not None:
+                companions.insert(0, Follower(self._publisher.reconciler))
+            else:
+                self._publisher.deploy_found()
+            for companion in companions:
+                companion.start()
+            self._companions = companions
+            self.pipelines.warn_of_lost_aliases(self.pipelines.aliases.values())
             self._is_started = True
 
     def _stop(self) -> None:
         while self._companions:
             self._companions.pop().stop()
         self._publisher.end_all()
-
-    def _accompany(self, companion: Follower | Watcher) -> None:
-        companion.start()
-        self._companions.append(companion)
 
     def _make_store(self, directory: str | PathLike[str] | None) -> Store | None:
         if directory is None:

@@ -11,7 +11,7 @@ from hayhooks.deploy.revisions import Revision
 from hayhooks.deploy.selftest import self_test
 from hayhooks.deploy.sources import Source
 from hayhooks.deploy.time_limit import TimeLimit
-from hayhooks.errors import DeployTimedOut, HayhooksError, PipelinePathError
+from hayhooks.errors import DeployTimedOut, PipelinePathError
 from hayhooks.http.router import PipelineRouter
 from hayhooks.logger import log
 from hayhooks.settings import Settings
@@ -34,12 +34,8 @@ class Builder:
         return self._in_time(name, lambda: self._build(name, source, revision))
 
     def build_tested(self, name: str, source: Source, revision: Revision | None = None) -> Deployment:
-        """Build a pipeline and let it test itself; what is wrong with it is in the log too, with its traceback."""
-        try:
-            return self._in_time(name, lambda: self._tested(self._build(name, source, revision)))
-        except HayhooksError as exc:
-            log.opt(exception=exc.__cause__).warning("Pipeline '{}' cannot be deployed: {}", name, exc)
-            raise
+        """Build a pipeline and let it test itself. Raises as `build()`, and `PipelineWrapperError`."""
+        return self._in_time(name, lambda: self._tested(self._build(name, source, revision)))
 
     def _in_time(self, name: str, work: Callable[[], Deployment]) -> Deployment:
         try:

@@ -15,10 +15,12 @@ from hayhooks.deploy.deployment import Deployment
 from hayhooks.deploy.locks import NameLocks
 from hayhooks.deploy.names import check_name
 from hayhooks.deploy.pointers import Version
-from hayhooks.deploy.revisions import Note, Revision
+from hayhooks.deploy.presets import secret_params
+from hayhooks.deploy.revisions import NO_NOTE, Note, Revision
 from hayhooks.deploy.sources import DirectorySource, Source, WrapperSource, read_files
 from hayhooks.deploy.store import Store, translated
 from hayhooks.errors import (
+    HayhooksError,
     NotShared,
     PipelineExists,
     PipelineFilesError,
@@ -69,7 +71,7 @@ class Publisher:
             if save:
                 deployment, version = self._build_saved(name, source, note)
             else:
-                deployment, version = self.builder.build_tested(name, source), None
+                deployment, version = self._build_tested(name, source), None
             self._publish(deployment, version)
         log.success("Pipeline '{}' is deployed", name)
         return deployment
@@ -87,7 +89,7 @@ class Publisher:
         with self._alone(name, saves=True):
             revision = self._find_revision(self.store, name, number)
             deployment = self.builder.build(name, self.store.find(name, revision.path).source, revision)
-            self._publish(deployment, self._save(deployment, revision))
+            self._publish(deployment, self._save(deployment, revision, NO_NOTE))
         log.success("Pipeline '{}' is back at revision {}", name, revision.number)
         return deployment
 
@@ -109,19 +111,20 @@ class Publisher:
                 self._serving.remove(name)
             log.warning("Pipeline '{}' will be back after the next start: {}", name, exc)
         log.success("Pipeline '{}' is undeployed", name)
+        self.router.warn_of_lost_aliases([name])
 
     def deploy_found(self) -> None:
         """Deploy what the store holds. A pipeline that fails is reported and left out."""
         if self.reconciler is not None:
             self.reconciler.deploy_found()
 
-    def refresh(self, names: Collection[str]) -> None:
+    def refresh(self, names: Collection[str]) -> list[str]:
         """Build these pipelines again from what stands in the store now, and drop those that are gone.
 
-        A pipeline that fails is reported in `failures`; the version before it serves on.
+        Returns those that were built. One that fails, or fails its own test, is reported in
+        `failures`; the version before it serves on.
         """
-        if self.reconciler is not None:
-            self.reconciler.refresh(names)
+        return self.reconciler.refresh(names) if self.reconciler is not None else []
 
     def end_all(self) -> None:
         """End all deployments, within the time that one gets."""
@@ -186,18 +189,26 @@ class Publisher:
         source = read_files(given.path, ignored) if isinstance(given, DirectorySource) else given
         revision = self.store.stage(name, source, note)
         try:
-            deployment = self.builder.build_tested(name, source, revision)
-            return deployment, self._save(deployment, revision)
+            deployment = self._build_tested(name, source, revision)
+            return deployment, self._save(deployment, revision, note)
         except BaseException:
             self.store.discard(revision)
             raise
 
-    def _save(self, deployment: Deployment, revision: Revision) -> Version:
+    def _save(self, deployment: Deployment, revision: Revision, note: Note) -> Version:
         assert self.store is not None
         try:
-            return self.store.publish(revision)
+            return self.store.publish(revision, note, secrets=secret_params(deployment.wrapper))
         except BaseException:
             deployment.abandon()
+            raise
+
+    def _build_tested(self, name: str, source: Source, revision: Revision | None = None) -> Deployment:
+        """Build a pipeline and let it test itself; what is wrong with it is in the log too, with its traceback."""
+        try:
+            return self.builder.build_tested(name, source, revision)
+        except HayhooksError as exc:
+            log.opt(exception=exc.__cause__).warning("Pipeline '{}' cannot be deployed: {}", name, exc)
             raise
 
     def _publish(self, deployment: Deployment, version: Version | None) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 
 from hayhooks.builder import Builder
 from hayhooks.deploy.deployment import Deployment
@@ -79,11 +80,12 @@ class Reconciler:
         with self._changed:
             self._changed.wait_for(lambda: not self._working, _PATIENCE_SECONDS)
 
-    def refresh(self, names: Collection[str]) -> None:
-        """Build these pipelines again from what stands in the store now, and drop those that are gone."""
-        served = [name for name in sorted(names) if self._refresh(name)]
-        if served:
-            log.success("Deployed again: {}", ", ".join(served))
+    def refresh(self, names: Collection[str]) -> list[str]:
+        """Build these pipelines again from what stands in the store now, and drop those that are gone.
+
+        Returns those that were built and have passed their own tests.
+        """
+        return [name for name in sorted(names) if self._refresh(name)]
 
     def _refresh(self, name: str) -> bool:
         with self.store.locks.hold(name):
@@ -92,7 +94,7 @@ class Reconciler:
                 self._drop(name)
                 self.serving.forget_failure(name)
                 return False
-            return self._is_free(name) and self._serve(name, version)
+            return self._is_free(name) and self._serve(name, version, self._builder.build_tested)
 
     def _begin(self, name: str) -> None:
         with self._changed:
@@ -123,7 +125,7 @@ class Reconciler:
                     self._drop(name)
             elif self._is_wanted(name, version):
                 with self._slots:
-                    self._serve(name, version)
+                    self._serve(name, version, self._builder.build)
 
     def _is_wanted(self, name: str, version: Version) -> bool:
         return self._is_free(name) and not self.serving.is_settled(name, version)
@@ -137,8 +139,8 @@ class Reconciler:
             self.serving.remove(name)
             log.info("Pipeline '{}' is served no more: its source is gone", name)
 
-    def _serve(self, name: str, version: Version) -> bool:
-        deployment = self._build(name, version)
+    def _serve(self, name: str, version: Version, build: Callable[..., Deployment]) -> bool:
+        deployment = self._build(name, version, build)
         if deployment is not None:
             self.serving.publish(deployment, version)
         return deployment is not None
@@ -146,16 +148,16 @@ class Reconciler:
     def _build_all(self, versions: Mapping[str, Version]) -> Iterator[tuple[Deployment, Version]]:
         """Build what stands in the store, and yield what could be, in its order."""
         with ThreadPoolExecutor(self._threads, "hayhooks-startup") as threads:
-            built = threads.map(self._build, versions, versions.values())
+            built = threads.map(self._build, versions, versions.values(), repeat(self._builder.build))
             for deployment, version in zip(built, versions.values(), strict=True):
                 if deployment is not None:
                     yield deployment, version
 
-    def _build(self, name: str, version: Version) -> Deployment | None:
+    def _build(self, name: str, version: Version, build: Callable[..., Deployment]) -> Deployment | None:
         try:
             check_name(name)
             found = self.store.find(name, version.path)
-            return self._builder.build(name, found.source, found.revision)
+            return build(name, found.source, found.revision)
         except HayhooksError as exc:
             log.warning("Pipeline '{}' {}: {}", name, self._consequence(name), exc)
             self.serving.fail(name, version, error_text(exc))

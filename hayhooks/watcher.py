@@ -1,11 +1,22 @@
-"""Deploys a pipeline again when its files change, for development."""
+"""Deploys a pipeline again when its files change, for development.
+
+Every event leads to the same question: does what people write, of any pipeline, differ from
+what was deployed of it? So a touch, a link, an atomic save or a checkout needs no case of its
+own. What a pipeline itself writes into its folder is told by when it does: during two builds
+that follow each other.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
 import threading
+import time
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from watchfiles import DefaultFilter, watch
+from watchfiles import watch
 
 from hayhooks.deploy.sources import YAML_SUFFIXES
 from hayhooks.deploy.store import Store
@@ -13,23 +24,53 @@ from hayhooks.files import find_files
 from hayhooks.logger import log
 from hayhooks.publisher import Publisher
 
-# What people write, as opposed to what a pipeline may write itself into its folder, which would never end.
-_SUFFIXES = (".py", *YAML_SUFFIXES, ".json", ".toml", ".txt", ".md", ".html", ".j2", ".jinja", ".jinja2")
+_CODE_SUFFIXES = (*YAML_SUFFIXES, ".py")
+_SUFFIXES = frozenset({*_CODE_SUFFIXES, ".json", ".toml", ".txt", ".md", ".html", ".j2", ".jinja", ".jinja2"})
+"""Of what people write, as opposed to the databases and logs of pipelines."""
 _PAUSE_SECONDS = 1.0
+_GRACE_SECONDS = 1.0
+"""How long a source may be away: editors and git delete a file before they write it anew."""
+_TICK_MILLISECONDS = 200
+_LARGE_BYTES = 1_000_000
+"""From here on a file is known by its time, not by its content."""
+
+Files = Mapping[str, tuple[str, int]]
+"""By path, the digest of each file that people write, and when it was written."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    serving: Mapping[str, Path]
+    """What is to be served, as the store says."""
+    files: dict[str, Files]
+    """What stands there, by name."""
+    own: dict[str, Files]
+    """What people wrote, by name, whether or not it is to be served."""
 
 
 class Watcher:
-    """A thread that watches a pipelines directory. Links to folders elsewhere are followed from the start on."""
+    """A thread that watches a pipelines directory, and the folders elsewhere that its links lead to.
+
+    Made before the first deploys: what stands there now is what they find.
+    """
 
     def __init__(self, publisher: Publisher, store: Store) -> None:
         self._publisher = publisher
         self._store = store
+        found = self._look()
+        self._own = found.own
+        self._deployed = found.files
+        # What has changed while a pipeline was built the last time.
+        self._rewritten: dict[str, set[str]] = {}
+        self._gone_since: dict[str, float] = {}
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="hayhooks-watch", daemon=True)
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Begin to watch; after the first deploys."""
         log.info("Watching {}", self._store.directory)
+        for name, files in self._look().files.items():
+            self._rewritten[name] = self._find_rewritten(name, self._deployed.get(name, {}), files)
         self._thread.start()
 
     def stop(self) -> None:
@@ -42,69 +83,157 @@ class Watcher:
         while not self._ending.is_set():
             try:
                 self._watch()
+                continue
             except OSError as exc:
                 # As while the directory is not there yet, or away.
                 log.debug("{} cannot be watched: {}", self._store.directory, exc)
             except Exception as exc:
                 log.opt(exception=exc).error("{} cannot be watched: {}", self._store.directory, type(exc).__name__)
+            self._gone_since.clear()
             self._ending.wait(_PAUSE_SECONDS)
 
     def _watch(self) -> None:
-        directory = self._store.directory
-        names = {
-            entry.resolve(): entry.name
-            for entry in directory.iterdir()
-            if entry.is_symlink() and not entry.resolve().is_relative_to(directory)
-        }
+        """Watch until the directory, or a folder that a link leads to, comes, goes or is replaced."""
+        roots = self._find_roots()
         changes = watch(
-            directory,
-            *names,
-            watch_filter=DefaultFilter(),
+            *roots,
+            watch_filter=None,
             step=50,
-            rust_timeout=500,
+            rust_timeout=_TICK_MILLISECONDS,
             yield_on_timeout=True,
             stop_event=self._ending,
         )
-        missed = None
+        is_first = True
         for batch in changes:
-            if not directory.is_dir():
+            paths = [Path(path) for _, path in batch]
+            # The first time for what changed before the watch began.
+            if is_first or self._gone_since or any(_is_of_people(path, roots) for path in paths):
+                self._compare()
+            is_first = False
+            if roots.intersection(paths) or self._find_roots() != roots:
                 return
-            changed = {_name_of(Path(path), directory, names) for _, path in batch if _is_written_by_people(path)}
-            if missed is None:
-                changed |= (missed := self._changed_before())
-            if changed - {""}:
-                self._publisher.refresh(changed - {""})
 
-    def _changed_before(self) -> set[str]:
-        """Return the pipelines that have changed since they were deployed, before the watch began."""
-        deployments = self._publisher.router.deployments
+    def _find_roots(self) -> set[Path]:
+        """Return the directory, and what its links lead to elsewhere. Raises `OSError` where it is away."""
+        directory = self._store.directory
+        with os.scandir(directory) as entries:
+            links = [Path(entry.path) for entry in entries if entry.is_symlink() and not entry.name.startswith(".")]
+        targets = {link.resolve() for link in links if link.exists()}
+        return {directory, *(path for path in targets if not path.is_relative_to(directory.resolve()))}
+
+    def _look(self) -> _Found:
+        serving, own = self._store.serving(), self._store.own_paths()
+        written = {name: _read(path) for name, path in own.items()}
+        # A revision never changes.
+        files = {
+            name: written[name] if own.get(name) == path else {str(path): ("", 0)} for name, path in serving.items()
+        }
+        return _Found(serving, files, written)
+
+    def _compare(self) -> None:
+        """Deploy again what differs from what was deployed, and say what differs but is not served."""
+        found, now = self._look(), time.monotonic()
+        gone = self._deployed.keys() - found.files.keys()
+        self._gone_since = {name: self._gone_since.get(name, now) for name in gone}
+        waiting = {name for name, since in self._gone_since.items() if now - since < _GRACE_SECONDS}
+        names = (found.files.keys() | self._deployed.keys()) - waiting
+        changed = {name for name in names if self._is_news(name, found)}
+        self._deployed |= {name: files for name, files in found.files.items() if name not in changed}
+        self._tell_of_hidden(found)
+        self._own = found.own
+        if changed:
+            self._deploy(changed, found)
+
+    def _is_news(self, name: str, found: _Found) -> bool:
+        deployment, path = self._publisher.router.deployments.get(name), found.serving.get(name)
+        if deployment is not None and deployment.revision is not None and deployment.revision.path == path:
+            # A deploy has led here, not a change of files.
+            return False
+        before, after = self._deployed.get(name, {}), found.files.get(name, {})
+        # To save what has failed once more is to ask for another try, as after the installation of a package.
+        return before != after if name in self._publisher.failures else bool(_differences(before, after))
+
+    def _deploy(self, names: Collection[str], found: _Found) -> None:
+        served = self._publisher.refresh(names)
+        if served:
+            log.success("Deployed again: {}", ", ".join(served))
+        after = self._look()
+        for name in names:
+            self._remember(name, found.files.get(name, {}), after.files.get(name, {}))
+            deployment = self._publisher.router.deployments.get(name)
+            is_own = name in served or name in self._publisher.failures or name not in after.own
+            if not is_own and deployment is not None and deployment.revision is None:
+                log.warning(
+                    "'{}' has changed, but what was deployed without being saved is served until a restart", name
+                )
+
+    def _remember(self, name: str, before: Files, after: Files) -> None:
+        """Note what was deployed, with what the pipeline itself has written into its folder meanwhile.
+
+        That is what has changed while it was built, this time and the last. What has changed
+        for the first time may be a person's, and leads to another build.
+        """
+        rewritten = self._find_rewritten(name, before, after)
+        own = rewritten & self._rewritten.get(name, set())
+        self._rewritten[name] = rewritten
+        others = {path: known for path, known in before.items() if path not in own}
+        self._deployed[name] = others | {path: known for path, known in after.items() if path in own}
+        if not before and not after:
+            del self._deployed[name], self._rewritten[name]
+
+    def _find_rewritten(self, name: str, before: Files, after: Files) -> set[str]:
+        """Return what may have been written by the pipeline itself, before it was ready; code never is."""
+        deployment = self._publisher.router.deployments.get(name)
+        is_built = name not in self._publisher.failures
+        end = deployment.created * 1e9 if deployment is not None and is_built else time.time_ns()
         return {
-            name
-            for name, path in self._store.serving().items()
-            if name not in deployments or _last_change(path) > deployments[name].created
+            path
+            for path in _differences(before, after)
+            if not path.endswith(_CODE_SUFFIXES) and after.get(path, ("", 0))[1] <= end
         }
 
-
-def _is_written_by_people(path: str) -> bool:
-    # A folder that comes or goes has no suffix.
-    return Path(path).suffix in ("", *_SUFFIXES)
-
-
-def _last_change(path: Path) -> float:
-    files = find_files(path).values() if path.is_dir() else [path]
-    return max((file.stat().st_mtime for file in files if _is_written_by_people(str(file))), default=0.0)
-
-
-def _name_of(path: Path, directory: Path, names: dict[Path, str]) -> str:
-    """Return the pipeline that a file belongs to; empty when it is none's."""
-    for root, name in names.items():
-        if path.is_relative_to(root):
-            return _stem(name)
-    if not path.is_relative_to(directory) or path == directory:
-        return ""
-    first = path.relative_to(directory).parts[0]
-    return "" if first.startswith((".", "__")) else _stem(first)
+    def _tell_of_hidden(self, found: _Found) -> None:
+        """Warn of changes by people over which something else was deployed, or which was undeployed."""
+        for name, files in found.own.items():
+            note = self._store.override(name)
+            if files != self._own.get(name, files) and note.is_symlink():
+                log.warning(
+                    "'{}' has changed, but it has been {} since, and that counts. "
+                    "To serve these files again, remove {} and save once more",
+                    name,
+                    "deployed from elsewhere" if note.exists() else "undeployed",
+                    note,
+                )
 
 
-def _stem(entry: str) -> str:
-    return Path(entry).stem if entry.endswith(YAML_SUFFIXES) else entry
+def _differences(before: Files, after: Files) -> set[str]:
+    """Return the paths that have another content, came or went."""
+    return {path for path in {*before, *after} if before.get(path, ("",))[0] != after.get(path, ("",))[0]}
+
+
+def _read(path: Path) -> Files:
+    try:
+        files = find_files(path).values() if path.is_dir() else [path]
+    except OSError:
+        # Gone meanwhile, or not ours to read; so in `_known`.
+        files = []
+    return {str(file): known for file in files if file.suffix in _SUFFIXES and (known := _known(file))}
+
+
+def _known(file: Path) -> tuple[str, int] | None:
+    try:
+        stat = file.stat()
+        is_large = stat.st_size >= _LARGE_BYTES
+        digest = str(stat.st_mtime_ns) if is_large else hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError:
+        return None
+    return digest, stat.st_mtime_ns
+
+
+def _is_of_people(path: Path, roots: Iterable[Path]) -> bool:
+    """Tell whether a change may be one of a source: what comes or goes as a whole may be a folder of any name."""
+    root = next((root for root in roots if path.is_relative_to(root)), path)
+    parts = path.relative_to(root).parts
+    if any(part.startswith(".") or part == "__pycache__" for part in parts):
+        return False
+    return len(parts) < 2 or path.suffix in ("", *_SUFFIXES)

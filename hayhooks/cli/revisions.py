@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +19,9 @@ from hayhooks.files import write_files
 
 Files = Mapping[str, bytes]
 
+# In place of the path of a file.
+_SAID = "(description and preset)"
+
 
 @client_command("""\
 List the deployed pipelines.
@@ -26,17 +30,18 @@ Usage:
   hayhooks pipeline list [options]
 
 Options:
+  -a, --all                             Also those that are undeployed and can be rolled back to
   -j, --json                            Print the server's JSON as it is
 """)
 def list_pipelines(client: Client, options: Options, output: Output) -> None:
-    pipelines = client.pipelines()
+    pipelines = client.pipelines(all=options["--all"])
     if options["--json"]:
         output.result(pipelines)
     elif not pipelines:
         output.warning("no pipelines are deployed.")
     else:
         rows = [
-            (item["name"], str(item["revision"] or ""), ", ".join(item["capabilities"]), item["description"])
+            (item["name"], _version(item), ", ".join(item.get("capabilities", ())), item.get("description", ""))
             for item in pipelines
         ]
         output.result(table([("NAME", "REVISION", "OFFERS", "DESCRIPTION"), *rows]))
@@ -78,7 +83,7 @@ def history(client: Client, options: Options, output: Output) -> None:
     elif not revisions:
         output.warning(f"{options['<name>']!r} has no saved revisions.")
     else:
-        output.result(table([("", "REVISION", "SAVED", "BYTES", "BY", "MESSAGE"), *map(_row, revisions)]))
+        output.result(table([("", "REVISION", "DEPLOYED", "BYTES", "BY", "MESSAGE"), *map(_row, revisions)]))
 
 
 @client_command("""\
@@ -123,8 +128,14 @@ def diff(client: Client, options: Options, output: Output) -> None:
             first = max((entry["revision"] for entry in revisions if entry["revision"] < current), default=None)
         if first is None:
             raise CommandError(f"{name!r} has no revision before {current}.")
-    lines = list(_difference(_files(client, name, first), _files(client, name, second), first, second))
-    output.result("\n".join(lines)) if lines else output.success("No difference.")
+    before, after = client.revision(name, first), client.revision(name, second)
+    lines = list(_difference(_compared(client, before), _compared(client, after), first, second))
+    if lines:
+        output.result("\n".join(lines))
+    elif before.get("digest") != after.get("digest"):
+        output.success("No difference in the files, but in what was said at the deploys, as a secret of the preset.")
+    else:
+        output.success("No difference.")
 
 
 @client_command("""\
@@ -135,6 +146,8 @@ Usage:
 
 Options:
   -r, --revision=<number>               That revision [the current one]
+  --params=<file>                       Write its preset into this file, for --params of a deploy;
+                                        the server masks secrets, which you have to put in
   -f, --force                           Write into a directory that is not empty
 """)
 def pull(client: Client, options: Options, output: Output) -> None:
@@ -148,20 +161,33 @@ def pull(client: Client, options: Options, output: Output) -> None:
         )
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())) and not options["--force"]:
         raise CommandError(f"{str(directory)!r} is there already: pass --force to write into it.")
-    files = _files(client, name, number)
+    answer = client.revision(name, number)
+    files, params = _files(client, answer), answer.get("params")
     for path in files:
         # A server may be somebody else's.
         check_file_path(path)
     write_files(directory, files)
+    if params and options["--params"]:
+        Path(options["--params"]).write_text(_as_text(params), encoding="utf-8")
     output.success(f"Revision {number} of {name!r}: {len(files)} file{'s' * (len(files) > 1)} in {str(directory)!r}.")
+    if params and not options["--params"]:
+        output.warning("it was deployed with a preset, which --params=<file> writes.")
+    elif options["--params"] and not params:
+        output.warning(f"it was deployed without a preset: {options['--params']!r} is not written.")
+
+
+def _version(item: Mapping[str, Any]) -> str:
+    return "undeployed" if item.get("state") == "Undeployed" else str(item["revision"] or "")
 
 
 def _row(entry: Mapping[str, Any]) -> tuple[str, ...]:
-    saved = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry["created"])) if "created" in entry else ""
+    # A server of version 0.1.0 says only when it was saved.
+    seconds = entry.get("published") or entry.get("created")
+    deployed = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds)) if seconds is not None else ""
     return (
         "*" if entry["current"] else "",
         str(entry["revision"]),
-        saved,
+        deployed,
         str(entry.get("size", "")),
         entry.get("author") or "",
         (entry.get("message") or "").partition("\n")[0],
@@ -172,12 +198,21 @@ def _number(text: str | None) -> int | None:
     return None if text is None else whole_number("<revision>", text)
 
 
-def _files(client: Client, name: str, number: int) -> Files:
-    answer = client.revision(name, number)
+def _files(client: Client, answer: Mapping[str, Any]) -> Files:
     try:
         return {path: as_bytes(content) for path, content in answer["files"].items()}
     except (AttributeError, KeyError, TypeError, ValueError):
         raise CommandError(f"{client.base_url} answers, but not as a Hayhooks server does.") from None
+
+
+def _compared(client: Client, answer: Mapping[str, Any]) -> Files:
+    """Return the files of a revision, and as one more what was said at its deploy."""
+    said = {key: answer[key] for key in ("description", "params") if answer.get(key)}
+    return {**_files(client, answer), **({_SAID: _as_text(said).encode()} if said else {})}
+
+
+def _as_text(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
 def _difference(before: Files, after: Files, first: int, second: int) -> Iterator[str]:

@@ -33,6 +33,8 @@ def status(client: Client, options: Options, output: Output) -> None:
         output.result(table(_rows(answer)))
     else:
         output.warning("no pipelines are deployed.")
+    for broken, reason in sorted((answer.get("failures") or {}).items()):
+        output.warning(f"{broken!r} is not served as it stands in the pipelines directory: {reason}")
 
 
 @client_command("""\

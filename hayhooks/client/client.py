@@ -164,9 +164,13 @@ class Client:
         """Remove a pipeline from the server."""
         return self._call("POST", f"/undeploy/{_segment(name)}")
 
-    def pipelines(self) -> list[dict[str, Any]]:
-        """List what is deployed: for each `{"name", "revision", "capabilities", "endpoints", ...}`."""
-        found: list[dict[str, Any]] = self._call("GET", "/pipelines")["pipelines"]
+    def pipelines(self, *, all: bool = False) -> list[dict[str, Any]]:
+        """List what is deployed: for each `{"name", "revision", "capabilities", "endpoints", ...}`.
+
+        With `all`, also what is undeployed and can be brought back: `{"name", "state": "Undeployed"}`.
+        """
+        path = "/pipelines?all=true" if all else "/pipelines"
+        found: list[dict[str, Any]] = self._call("GET", path)["pipelines"]
         return found
 
     def pipeline(self, name: str) -> dict[str, Any]:

@@ -53,9 +53,22 @@ class Pointers:
                 return path
         return None
 
+    def own_paths(self) -> dict[str, Path]:
+        """Return what users wrote here, by name, whether or not it is to be served."""
+        own: dict[str, Path] = {}
+        for candidate in sorted(self._candidates(), key=_rank):
+            path = Path(candidate.path)
+            if candidate.target is None and (candidate.is_yaml or (path / WRAPPER_FILE).is_file()):
+                own.setdefault(candidate.name, path)
+        return own
+
+    def override(self, name: str) -> Path:
+        """Return where the pointer stands that counts before what the user wrote."""
+        return self._overrides / name
+
     def is_overridden(self, name: str) -> bool:
         """Tell whether something else is to be served in place of the user's own, or nothing."""
-        return (self._overrides / name).is_symlink()
+        return self.override(name).is_symlink()
 
     def has(self, name: str) -> bool:
         """Tell whether a pointer stands for this name."""
@@ -72,7 +85,7 @@ class Pointers:
         """Let what is served under a name be this revision."""
         name = revision.name
         if self.own_path(name) is not None:
-            pointer, target = self._overrides / name, Path("..", "revisions", name, revision.path.name)
+            pointer, target = self.override(name), Path("..", "revisions", name, revision.path.name)
         else:
             pointer = self.directory / (f"{name}.yml" if is_yaml else name)
             target = Path(PRIVATE, "revisions", name, revision.path.name, *([pointer.name] if is_yaml else []))
@@ -83,7 +96,7 @@ class Pointers:
     def remove(self, name: str) -> None:
         """Let nothing be served under a name. What the user wrote stays."""
         if self.own_path(name) is not None:
-            self._flip(self._overrides / name, Path(_UNDEPLOYED))
+            self._flip(self.override(name), Path(_UNDEPLOYED))
         else:
             self._unlink_all(name)
 
@@ -136,7 +149,7 @@ class Pointers:
     def _version(self, candidate: _Candidate, *, is_overridden: bool) -> Version | None:
         if is_overridden:
             override = self._override_path(candidate.name)
-            return Version(override, _publication(self._overrides / candidate.name)) if override else None
+            return Version(override, _publication(self.override(candidate.name))) if override else None
         if candidate.target is not None:
             path = self._revisions.path(candidate.name, _revision_of(candidate.target))
             return Version(path, _publication(candidate.path))
@@ -155,7 +168,7 @@ class Pointers:
 
     def _all(self, name: str) -> list[Path]:
         """Return where pointers of a name may stand, the one that counts before the others first."""
-        return [self._overrides / name, self.directory / f"{name}.yml", self.directory / name]
+        return [self.override(name), self.directory / f"{name}.yml", self.directory / name]
 
     def _revision_path(self, name: str, pointer: Path) -> Path | None:
         """Return the directory of the revision that a pointer leads to, whether or not it is there."""
@@ -164,7 +177,7 @@ class Pointers:
 
     def _override_path(self, name: str) -> Path | None:
         """Return the directory that is served in place of the user's own; None for nothing at all."""
-        target = _read_link(self._overrides / name)
+        target = _read_link(self.override(name))
         return None if target in (None, _UNDEPLOYED) else self._revisions.path(name, _revision_of(str(target)))
 
     def _flip(self, pointer: Path, target: Path) -> None:

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -65,6 +65,10 @@ class Facts:
     """Of a YAML pipeline: as `YamlSource` has it."""
     published: int = 0
     """Grows with each publication of the pipeline: the revision with the largest was published last; 0 for never."""
+    published_at: float | None = None
+    """When that was, in seconds since the epoch; None for never, and for what an older version has published."""
+    secrets: Collection[str] = ()
+    """Which of the parameters in `labels` the wrapper takes as secrets."""
 
 
 class Revisions:
@@ -132,10 +136,14 @@ class Revisions:
         except (OSError, ValueError):
             self.write_facts(revision, _facts_of(revision, source, note))
 
-    def mark_published(self, revision: Revision) -> None:
-        """Note that a revision is about to be the newest publication of its pipeline."""
+    def mark_published(self, revision: Revision, note: Note, *, secrets: Collection[str] = ()) -> None:
+        """Note that a revision is about to be the newest publication of its pipeline.
+
+        A note that says nothing leaves what was said when it was published before.
+        """
         latest = max(self.published(revision.name, each.path) for each in self.list(revision.name))
-        self.write_facts(revision, replace(self.facts(revision), published=latest + 1))
+        facts = replace(self.facts(revision), published=latest + 1, published_at=time.time(), secrets=list(secrets))
+        self.write_facts(revision, facts if note == NO_NOTE else replace(facts, note=note))
 
     def last_published(self, revisions: Sequence[Revision]) -> Revision:
         """Return the one of these revisions that was published last."""

@@ -75,7 +75,7 @@ class Store:
             return
         recorded = self.revisions.write(name, source, Note(message="As it stood in the pipelines directory"))
         if recorded.is_new:
-            self.revisions.mark_published(recorded)
+            self.revisions.mark_published(recorded, NO_NOTE)
             self.revisions.keep(recorded)
 
     def discard(self, revision: Revision) -> None:
@@ -83,10 +83,10 @@ class Store:
         if revision.is_new and self.current(revision.name) != revision.path:
             self.revisions.delete(revision)
 
-    def publish(self, revision: Revision) -> Version:
+    def publish(self, revision: Revision, note: Note = NO_NOTE, *, secrets: Collection[str] = ()) -> Version:
         """Make a revision the one that is served. Raises `PipelineFilesError` when it cannot."""
         with translated(revision.name), self.workers.change():
-            self.revisions.mark_published(revision)
+            self.revisions.mark_published(revision, note, secrets=secrets)
             is_yaml = self.revisions.facts(revision).kind == "yaml"
             version = self._pointers.point(revision, is_yaml=is_yaml)
             self.revisions.keep(revision)
@@ -140,6 +140,14 @@ class Store:
     def version(self, name: str) -> Version | None:
         """Return what is to be served under a name."""
         return self._pointers.version(name)
+
+    def own_paths(self) -> dict[str, Path]:
+        """Return what stands in the directory that no deploy has written, by name, whether or not it is served."""
+        return self._pointers.own_paths()
+
+    def override(self, name: str) -> Path:
+        """Return where it is noted that the user's own pipeline of this name is not what is to be served."""
+        return self._pointers.override(name)
 
     def find(self, name: str, path: Path) -> Found:
         """Return what stands at the path of a version.

@@ -59,6 +59,8 @@ Files = Annotated[dict[str, str | EncodedFile], AfterValidator(_checked_files)]
 IfRevision = Annotated[int | None, Field(ge=0, description="Replace only this saved revision; 0 for none.")]
 Params = Annotated[dict[str, Any] | None, Field(description="The preset: what the wrapper finds as `self.params`.")]
 Message = Annotated[str | None, Field(max_length=10_000, description="Why, kept with the saved revision.")]
+Description = Annotated[str | None, Field(description="Shown in place of the pipeline's own description.")]
+SkipMcp = Annotated[bool | None, Field(description="Keep it from the tools of MCP; wins over the pipeline's own word.")]
 
 
 class DeployFilesRequest(BaseModel):
@@ -71,8 +73,8 @@ class DeployFilesRequest(BaseModel):
     params: Params = None
     message: Message = None
     save_files: bool = Field(True, description="Keep the files, so that the pipeline survives a restart.")
-    description: str | None = None
-    skip_mcp: bool | None = None
+    description: Description = None
+    skip_mcp: SkipMcp = None
 
     @property
     def source(self) -> FilesSource:
@@ -92,15 +94,15 @@ class DeployFilesRequest(BaseModel):
 class DeployYamlRequest(BaseModel):
     """The body of `POST /deploy-yaml`."""
 
-    name: Name
+    name: Name = Field(description="The name of the pipeline, and the first segment of its routes.")
     source_code: str = Field(description="A Haystack pipeline in YAML, with `inputs` and `outputs`.")
-    overwrite: bool = False
+    overwrite: bool = Field(False, description="Replace a pipeline of the same name.")
     if_revision: IfRevision = None
     params: Params = None
     message: Message = None
-    description: str | None = None
-    skip_mcp: bool | None = None
-    save_file: bool | None = True
+    description: Description = None
+    skip_mcp: SkipMcp = None
+    save_file: bool | None = Field(True, description="Keep the YAML, so that the pipeline survives a restart.")
 
     @property
     def source(self) -> YamlSource:
@@ -125,7 +127,7 @@ class DeployRequestOf01(DeployYamlRequest):
 class UndeployRequest(BaseModel):
     """The body of `POST /undeploy`."""
 
-    name: str
+    name: str = Field(description="The name of the pipeline.")
 
 
 DeployRequest = DeployFilesRequest | DeployYamlRequest
@@ -148,7 +150,7 @@ def deploy_routes(app: Hayhooks) -> list[Route]:
 
     async def deploy(request: Request, parse: Any) -> Response:
         asked: DeployRequest = parse_body(await json_body(request), parse)
-        if _is_dry_run(request):
+        if is_set(request, "dry_run"):
             report = await unless_gone(request.receive, _tried(app, asked, trial_threads))
             return JSONAnswer(report.as_json())
         save = asked.is_saved and app.store is not None
@@ -188,15 +190,6 @@ def deploy_routes(app: Hayhooks) -> list[Route]:
     ]
 
 
-def _is_dry_run(request: Request) -> bool:
-    """Tell whether a deploy is only to be tried. Raises `InvalidRequest`: a slip of the pen must not deploy."""
-    try:
-        return _FLAG.validate_strings(request.query_params.get("dry_run", "false"))
-    except ValidationError:
-        item = {"type": "bool_parsing", "loc": ["query", "dry_run"], "msg": "Input should be true or false"}
-        raise InvalidRequest([item]) from None
-
-
 async def _tried(app: Hayhooks, asked: DeployRequest, threads: WorkerThreads) -> TrialReport:
     """Return the report of a trial, which ends with its client."""
     trial = Trial(asked.name, asked.source, settings=app.settings)
@@ -222,6 +215,15 @@ async def _workers(app: Hayhooks, name: str) -> dict[str, Any]:
     """Wait for the other processes; return what is to be said of them, nothing when all is well."""
     problems = await app.threads.run(app.wait_for_workers, name=name)
     return {"not_served_by": problems} if problems else {}
+
+
+def is_set(request: Request, flag: str) -> bool:
+    """Tell whether a query parameter is true. Raises `InvalidRequest`: a slip of the pen must not deploy."""
+    try:
+        return _FLAG.validate_strings(request.query_params.get(flag, "false"))
+    except ValidationError:
+        item = {"type": "bool_parsing", "loc": ["query", flag], "msg": "Input should be true or false"}
+        raise InvalidRequest([item]) from None
 
 
 async def json_body(request: Request) -> bytes:

@@ -16,12 +16,13 @@ from starlette.routing import Route
 
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.deploy.names import check_name
+from hayhooks.deploy.presets import mask_secrets
 from hayhooks.deploy.revisions import Revision
 from hayhooks.deploy.store import Store
 from hayhooks.errors import PipelineNotFound, PipelinePathError, RevisionNotFound
 from hayhooks.http.answers import JSONAnswer
 from hayhooks.http.bodies import parse_body
-from hayhooks.http.deploy import deploy_answer, json_body
+from hayhooks.http.deploy import deploy_answer, is_set, json_body
 from hayhooks.http.status import describe
 
 if TYPE_CHECKING:
@@ -43,7 +44,10 @@ def revision_routes(app: Hayhooks) -> list[Route]:
     catalogue = Catalogue(app)
 
     async def list_pipelines(request: Request) -> Response:
-        return JSONAnswer({"pipelines": [catalogue.summary(each) for each in app.deployments.values()]})
+        found = [catalogue.summary(each) for each in app.deployments.values()]
+        if is_set(request, "all"):
+            found += await app.threads.run(catalogue.undeployed)
+        return JSONAnswer({"pipelines": found})
 
     async def show_pipeline(request: Request) -> Response:
         return JSONAnswer(await app.threads.run(catalogue.details, name=request.path_params["pipeline_name"]))
@@ -87,11 +91,17 @@ class Catalogue:
         routes = self.app.pipelines.routes_of(deployment)
         return {**describe(deployment), "endpoints": [f"/{deployment.name}/{route.path}" for route in routes]}
 
+    def undeployed(self) -> list[dict[str, Any]]:
+        """Return what is not served, but has revisions that a rollback can bring back."""
+        store = self.app.store
+        names = [] if store is None else [name for name in store.revisions.names() if store.revisions.list(name)]
+        return [_undeployed(name) for name in names if name not in self.app.deployments]
+
     def details(self, name: str) -> dict[str, Any]:
         """Return what is served under a name, and its revisions. Raises `PipelineNotFound`."""
         revisions = self.revisions(name)
         deployment = self.app.deployments.get(name)
-        served = {"name": name, "state": "Undeployed"} if deployment is None else self.summary(deployment)
+        served = _undeployed(name) if deployment is None else self.summary(deployment)
         return {**served, "revisions": revisions}
 
     def revisions(self, name: str) -> list[dict[str, Any]]:
@@ -131,12 +141,17 @@ class Catalogue:
         return entry | {
             "kind": facts.kind,
             "created": facts.time,
+            "published": facts.published_at,
             "size": facts.size,
             "description": facts.labels.description,
-            "params": facts.labels.params,
+            "params": mask_secrets(facts.labels.params, facts.secrets) if facts.labels.params else None,
             "author": facts.note.author,
             "message": facts.note.message,
         }
+
+
+def _undeployed(name: str) -> dict[str, Any]:
+    return {"name": name, "state": "Undeployed"}
 
 
 def _is_plain(name: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.errors import PipelineExists, PipelineNotFound
 from hayhooks.http.admission import admit
+from hayhooks.logger import log
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,13 @@ class PipelineRouter(BaseRoute):
     def find(self, model: str) -> Deployment | None:
         """Return the deployment of a name, or of what the name is an alias of."""
         return self._deployments.get(model) or self._deployments.get(self.aliases.get(model, ""))
+
+    def warn_of_lost_aliases(self, names: Collection[str]) -> None:
+        """Warn of the aliases of these names that lead nowhere, as one of an alias does."""
+        for alias, name in self.aliases.items():
+            if name in names and self.find(alias) is None:
+                reason = "which is an alias itself" if name in self.aliases else "which is not deployed"
+                log.warning("The model alias '{}' leads to '{}', {}", alias, name, reason)
 
     def routes_of(self, deployment: Deployment) -> list[PipelineRoute]:
         """Return the routes that a deployment gets, published or not."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -12,6 +12,7 @@ from starlette.responses import FileResponse
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.http.answers import dump_json
 from hayhooks.openai.chat import PipelineChatRequest
+from hayhooks.openapi import shapes
 from hayhooks.openapi.answers import EVENT_STREAM, EVENTS, FORM, JSON, RUN_ERRORS, STREAM, TEXT, answered, errors
 from hayhooks.openapi.json_schema import UPLOAD
 from hayhooks.openapi.keywords import COMPONENTS, DEFINITIONS, JsonSchema, renamed
@@ -77,11 +78,11 @@ def _run(
 ) -> tuple[dict[str, Any], dict[str, JsonSchema]]:
     schemas = dict(described.shared)
     request = _added(schemas, f"{deployment.name}RunRequest", described.request)
-    example = _example(deployment, schema, described)
-    content = {JSON: {"schema": request, **example}}
     files = {name for name, field in schema.form.items() if field.kind is FormKind.FILE}
+    example = _example(deployment, schema, described, without=files)
+    content = {JSON: {"schema": request, **example}}
     if files:
-        content = {FORM: {"schema": request}}
+        content = {FORM: {"schema": request, **example}}
         if not files & set(described.request.get("required", ())):
             # A pipeline that needs none of its files takes JSON too.
             content[JSON] = {"schema": _without(described.request, files), **example}
@@ -105,10 +106,11 @@ def _run_components(
     described = describe_run(deployment.name, schema)
     schemas = dict(described.shared)
     request = _added(schemas, f"{deployment.name}ComponentsRequest", described.request)
+    example = _example(deployment, schema, described)
     operation = {
         **_head(deployment, slug, "run_components"),
         "deprecated": True,
-        "requestBody": {"content": {JSON: {"schema": request}}, "required": True},
+        "requestBody": {"content": {JSON: {"schema": request, **example}}, "required": True},
         "responses": {"200": answered({JSON: {"type": "object"}}), **errors(RUN_ERRORS, meanings=_GONE)},
     }
     return operation, schemas
@@ -134,12 +136,15 @@ def _head(deployment: Deployment, slug: str, route: str) -> dict[str, Any]:
     }
 
 
-def _example(deployment: Deployment, schema: RunSchema, described: RunDescription) -> dict[str, Any]:
+def _example(
+    deployment: Deployment, schema: RunSchema, described: RunDescription, *, without: Collection[str] = ()
+) -> dict[str, Any]:
     try:
-        example = find_example(deployment, schema, described)
+        value = find_example(deployment, schema, described).value
     except ExampleNotFound:
         return {}
-    return {} if example.is_form else {"example": example.value}
+    shown = {name: item for name, item in value.items() if name not in without}
+    return {"example": shown} if shown or not without else {}
 
 
 def _without(request: JsonSchema, files: set[str]) -> JsonSchema:
@@ -164,7 +169,7 @@ def _chat(deployment: Deployment, slug: str, route: str) -> dict[str, Any]:
     request = {"$ref": COMPONENTS + PipelineChatRequest.__name__}
     return {
         **_head(deployment, slug, route),
-        "requestBody": {"content": {JSON: {"schema": request}}, "required": True},
+        "requestBody": {"content": {JSON: {"schema": request, "example": shapes.CHAT}}, "required": True},
         "responses": {
             "200": answered({JSON: {"$ref": f"{COMPONENTS}ChatCompletion"}, EVENTS: EVENT_STREAM}),
             **errors(RUN_ERRORS, openai=True, meanings=_GONE),

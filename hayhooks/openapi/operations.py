@@ -67,6 +67,8 @@ class Operation:
     """The type of the JSON body."""
     form: JsonSchema | None = None
     """The schema of the form, where it takes one in place of JSON."""
+    example: Any = None
+    """An example of the body or of the form without its files."""
     query: Mapping[str, JsonSchema] = field(default_factory=dict)
     errors: tuple[int, ...] = ()
     meanings: Mapping[int, str] = field(default_factory=dict)
@@ -82,7 +84,8 @@ _CAPABILITY = {"type": "string", "enum": list(CAPABILITIES.values()), "descripti
 _NOT_DEPLOYED = {404: "No pipeline of that name is deployed"}
 _NOT_KNOWN = {404: "No pipeline of that name is deployed or saved"}
 _DEPLOY_MEANINGS = {
-    409: "The name is taken and `overwrite` is not true, or another revision is served than `if_revision`",
+    409: "The name is taken and `overwrite` is not true, another revision is served than `if_revision`, or it is not "
+    "saved although several processes serve the directory",
     422: "The request does not fit, or the pipeline cannot be deployed",
     500: "The files cannot be saved",
     504: "The pipeline was not ready in time",
@@ -129,6 +132,7 @@ OPERATIONS: dict[str, Operation] = {
         {JSON: shapes.DeployResponse | TrialReport},
         query=_DRY_RUN,
         body=DeployRequest,
+        example=shapes.DEPLOY_FILES,
         errors=_DEPLOY_ERRORS,
         meanings=_DEPLOY_MEANINGS,
     ),
@@ -138,6 +142,7 @@ OPERATIONS: dict[str, Operation] = {
         {JSON: shapes.DeployResponse | TrialReport},
         query=_DRY_RUN,
         body=DeployFilesRequest,
+        example=shapes.DEPLOY_FILES,
         errors=_DEPLOY_ERRORS,
         meanings=_DEPLOY_MEANINGS,
     ),
@@ -147,6 +152,7 @@ OPERATIONS: dict[str, Operation] = {
         {JSON: shapes.DeployResponse | TrialReport},
         query=_DRY_RUN,
         body=DeployYamlRequest,
+        example=shapes.DEPLOY_YAML,
         errors=_DEPLOY_ERRORS,
         meanings=_DEPLOY_MEANINGS,
     ),
@@ -155,13 +161,21 @@ OPERATIONS: dict[str, Operation] = {
         "Undeploy the pipeline that the body names",
         {JSON: shapes.UndeployResponse},
         body=UndeployRequest,
+        example=shapes.UNDEPLOY,
         errors=(400, 404, 422, 503),
         meanings=_NOT_DEPLOYED,
     ),
     "pipeline_undeploy": Operation(
         "config", "Undeploy a pipeline", {JSON: shapes.UndeployResponse}, errors=(404, 503), meanings=_NOT_DEPLOYED
     ),
-    "pipelines_list": Operation("status", "List what is deployed, with its routes", {JSON: shapes.Pipelines}),
+    "pipelines_list": Operation(
+        "status",
+        "List what is deployed, with its routes",
+        {JSON: shapes.Pipelines},
+        query={"all": {"type": "boolean", "description": "Also what is undeployed and can be brought back."}},
+        errors=(422,),
+        meanings={422: "`all` is neither true nor false"},
+    ),
     "pipelines_show": Operation(
         "status",
         "Describe a pipeline and its saved revisions",
@@ -188,6 +202,7 @@ OPERATIONS: dict[str, Operation] = {
         "Publish an earlier revision again",
         {JSON: shapes.DeployResponse},
         body=RollbackRequest,
+        example=shapes.ROLLBACK,
         errors=(400, 404, 422, 500, 503, 504),
         meanings={
             404: "The pipeline has no such revision",
@@ -226,6 +241,7 @@ OPERATIONS: dict[str, Operation] = {
         "Create chat completion",
         {JSON: ChatCompletion, EVENTS: EVENT_STREAM},
         body=ChatRequest,
+        example={"model": "greeter", **shapes.CHAT},
         errors=_MODEL_ERRORS,
     ),
     "openai_responses": Operation(
@@ -233,6 +249,7 @@ OPERATIONS: dict[str, Operation] = {
         "Create response",
         {JSON: shapes.ResponseObject, EVENTS: EVENT_STREAM},
         body=ResponseRequest,
+        example=shapes.RESPONSE,
         errors=_MODEL_ERRORS,
     ),
     "openai_responses_retrieve": Operation("openai", "Get a response", {JSON: shapes.ResponseObject}, errors=(404,)),
@@ -256,6 +273,7 @@ OPERATIONS: dict[str, Operation] = {
         "Create embeddings",
         {JSON: shapes.EmbeddingsResponse},
         body=EmbeddingRequest,
+        example=shapes.EMBEDDING,
         errors=_MODEL_ERRORS,
     ),
     "openai_files_create": Operation(
@@ -263,6 +281,7 @@ OPERATIONS: dict[str, Operation] = {
         "Upload file",
         {JSON: FileObject},
         form=_UPLOAD_FORM,
+        example=shapes.UPLOAD,
         query={"model": {"type": "string", "description": "The pipeline that takes it."}},
         errors=tuple(sorted({*_MODEL_ERRORS, 413})),
     ),

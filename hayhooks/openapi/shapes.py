@@ -1,6 +1,6 @@
-"""The shapes of answers that no model of the server has, for the description of the API alone.
+"""What no model of the server has, for the description of the API alone: shapes of answers, and example bodies.
 
-Their names are those of upstream's document, where it has them (contract 2.2).
+The names of the shapes are those of upstream's document, where it has them (contract 2.2).
 """
 
 from __future__ import annotations
@@ -111,10 +111,17 @@ class DeployedPipeline(DeploymentSummary):
     endpoints: list[str] = Field(description="The paths of its routes.")
 
 
-class Pipelines(BaseModel):
-    """What is deployed."""
+class UndeployedPipeline(BaseModel):
+    """A pipeline that is not deployed, but has saved revisions."""
 
-    pipelines: list[DeployedPipeline]
+    name: str
+    state: Literal["Undeployed"]
+
+
+class Pipelines(BaseModel):
+    """What is deployed; with `all`, also what is not any more."""
+
+    pipelines: list[DeployedPipeline | UndeployedPipeline]
 
 
 class SavedRevision(BaseModel):
@@ -125,11 +132,12 @@ class SavedRevision(BaseModel):
     current: bool = Field(description="Whether it is the one that is served.")
     kind: Literal["files", "yaml"] | None = None
     created: float | None = Field(None, description="When it was saved, in seconds since the epoch.")
+    published: float | None = Field(None, description="When it was deployed or brought back for the last time.")
     size: int | None = Field(None, description="Bytes of all its files.")
     description: str | None = None
-    params: dict[str, Any] | None = Field(None, description="The preset.")
-    author: str | None = None
-    message: str | None = None
+    params: dict[str, Any] | None = Field(None, description="The preset, its secrets masked.")
+    author: str | None = Field(None, description="Who deployed it for the last time.")
+    message: str | None = Field(None, description="Why; of the last deploy that said so.")
 
 
 class Revisions(BaseModel):
@@ -246,3 +254,32 @@ class EmbeddingsResponse(BaseModel):
     data: list[Embedding]
     model: str
     usage: dict[str, Any]
+
+
+_WRAPPER = """\
+from hayhooks import BasePipelineWrapper
+
+
+class PipelineWrapper(BasePipelineWrapper):
+    def setup(self) -> None: ...
+
+    def run_api(self, name: str) -> str:
+        return f"Hello {name}!"
+"""
+_YAML = """\
+components:
+  greeting:
+    type: haystack.components.builders.prompt_builder.PromptBuilder
+    init_parameters: {template: "Hello {{ name }}!"}
+inputs: {name: greeting.name}
+outputs: {text: greeting.prompt}
+"""
+
+DEPLOY_FILES = {"name": "greeter", "files": {"pipeline_wrapper.py": _WRAPPER}, "overwrite": True}
+DEPLOY_YAML = {"name": "greeter", "source_code": _YAML, "overwrite": True}
+UNDEPLOY = {"name": "greeter"}
+ROLLBACK = {"revision": 1}
+CHAT = {"messages": [{"role": "user", "content": "Who wrote Faust?"}]}
+RESPONSE = {"model": "greeter", "input": "Who wrote Faust?"}
+EMBEDDING = {"model": "greeter", "input": ["Who wrote Faust?"]}
+UPLOAD = {"purpose": "assistants"}

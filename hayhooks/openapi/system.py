@@ -73,9 +73,11 @@ def _operation(route: DescribedRoute, operation: Operation, schemas: Mapping[str
     if parameters:
         found["parameters"] = parameters
     if operation.body is not None:
-        found["requestBody"] = {"content": {JSON: {"schema": schemas[f"{route.name} body"]}}, "required": True}
+        content = {JSON: {"schema": schemas[f"{route.name} body"], "example": operation.example}}
+        found["requestBody"] = {"content": content, "required": True}
     if operation.form is not None:
-        found["requestBody"] = {"content": {FORM: {"schema": operation.form}}, "required": True}
+        content = {FORM: {"schema": operation.form, "example": operation.example}}
+        found["requestBody"] = {"content": content, "required": True}
     is_openai = operation.tag == "openai"
     failures = errors(operation.errors, openai=is_openai, meanings=operation.meanings)
     found["responses"] = {"200": answered(answers), **failures}

@@ -7,52 +7,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from hayhooks.reference.document import Document, as_list, as_mapping, as_text
+from hayhooks.reference.document import Document, as_mapping, as_text
 from hayhooks.reference.types import as_json, choices_of, is_file
 
-_BY_TYPE: Mapping[str, Any] = {
-    "string": "text",
-    "integer": 1,
-    "number": 1.0,
-    "boolean": True,
-    "array": [],
-    "null": None,
-}
 _FORM = "multipart/form-data"
 
 
 def example_of(document: Document, media: Mapping[str, Any]) -> Any:
-    """Return an example of a body: the document's, or else one made from the schema, with what has to be there."""
+    """Return the example of a body that the document has; None where it has none."""
     if "example" in media:
         return media["example"]
-    for example in as_mapping(media.get("examples")).values():
-        if "value" in (found := document.follow(example)):
-            return found["value"]
-    return _value(document, media.get("schema"))
-
-
-def _value(document: Document, value: object, level: int = 0) -> Any:
-    content = document.schema(value).content
-    for known in (as_list(content.get("examples")), as_list(content.get("enum"))):
-        if known:
-            return known[0]
-    for key in ("example", "default", "const"):
-        if key in content:
-            return content[key]
-    if level > 4:
-        return None
-    if choices := choices_of(content):
-        return _value(document, choices[0], level + 1)
-    kind = content.get("type", "object")
-    if kind == "array" and "items" in content:
-        return [_value(document, content["items"], level + 1)]
-    if kind != "object":
-        return _BY_TYPE.get(kind if isinstance(kind, str) else "string")
-    properties, required = document.properties(content)
-    others = as_mapping(content.get("additionalProperties"))
-    if others and not properties:
-        return {"key": _value(document, others, level + 1)}
-    return {name: _value(document, inner, level + 1) for name, inner in properties.items() if name in required}
+    examples = [document.follow(example) for example in as_mapping(media.get("examples")).values()]
+    return next((example["value"] for example in examples if "value" in example), None)
 
 
 def curl_command(
@@ -102,20 +68,21 @@ def _body(document: Document, content: Mapping[str, Any]) -> Iterator[str]:
     yield f"-H {shlex.quote(f'Content-Type: {kind}')}"
     if is_file(document.schema(media.get("schema")).content):
         yield "--data-binary @FILE"
-    else:
-        example = example_of(document, media)
+    elif (example := example_of(document, media)) is not None:
         yield f"-d {shlex.quote(example if isinstance(example, str) and 'json' not in kind else as_json(example))}"
+    else:
+        yield "-d BODY"
 
 
 def _fields(document: Document, media: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the fields of a form: each file, and what the example holds or has to be there."""
+    """Yield the fields of a form: each file, and what the example holds, or else has to be there."""
     properties, required = document.properties(document.schema(media.get("schema")).content)
     example = as_mapping(example_of(document, media))
     for name, value in properties.items():
         if _takes_files(document, value):
             yield f"-F {shlex.quote(f'{name}=@FILE')}"
         elif name in required or name in example:
-            found = example.get(name)
+            found = example.get(name, name.upper())
             for item in found if isinstance(found, list) else [found]:
                 yield f"-F {shlex.quote(f'{name}={item if isinstance(item, str) else as_json(item)}')}"
 

@@ -141,7 +141,8 @@ def _sent(document: Document, kind: str, media: Mapping[str, Any]) -> Body:
     body = _body(document, kind, media)
     if "json" not in kind:
         return body
-    return replace(body, example=as_json(example_of(document, media), indent=2))
+    example = example_of(document, media)
+    return body if example is None else replace(body, example=as_json(example, indent=2))
 
 
 def _type(document: Document, media: Mapping[str, Any]) -> list[Part]:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from hayhooks import BasePipelineWrapper, Hayhooks
+from hayhooks.deploy.sources import FilesSource, Labels
 from tests.cli.conftest import Done
 from tests.conftest import wrapper_source
 from tests.deploy.disk import write
@@ -71,6 +72,19 @@ def test_pipelines_are_listed_as_a_table_or_as_json(hooks: Hayhooks, run: Run) -
     assert [item["revision"] for item in json.loads(run("list", "--json").out)] == [2, None]
 
 
+def test_undeployed_pipelines_are_listed_with_all(hooks: Hayhooks, run: Run) -> None:
+    save(hooks, version("v1"))
+    hooks.undeploy("qa")
+    hooks.deploy("plain", Plain())
+
+    assert "qa" not in run("list").out
+    assert run("list", "--all") == ok(
+        "NAME   REVISION    OFFERS                 DESCRIPTION\n"
+        "plain              run_api, mcp_eligible  Say something.\n"
+        "qa     undeployed\n"
+    )
+
+
 def test_one_pipeline_is_shown_with_what_is_known_of_it(hooks: Hayhooks, run: Run) -> None:
     save(hooks, version("v1"))
 
@@ -93,11 +107,11 @@ def test_the_history_of_a_pipeline_is_a_table(hooks: Hayhooks, run: Run) -> None
     save(hooks, version("v1"))
     save(hooks, version("v2"), message="Second\nwith a line more", author="ci")
     listed = json.loads(run("history", "qa", "--json").out)
-    moments = [time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry["created"])) for entry in listed]
+    moments = [time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry["published"])) for entry in listed]
     sizes = [str(entry["size"]) for entry in listed]
 
     assert run("history", "qa") == ok(
-        "   REVISION  SAVED                BYTES  BY  MESSAGE\n"
+        "   REVISION  DEPLOYED             BYTES  BY  MESSAGE\n"
         f"*  2         {moments[0]}  {sizes[0]}    ci  Second\n"
         f"   1         {moments[1]}  {sizes[1]}\n"
     )
@@ -194,6 +208,49 @@ def test_an_empty_file_that_is_new_is_a_difference(hooks: Hayhooks, run: Run) ->
     save(hooks, version("v"), version("v", empty=""))
 
     assert run("diff", "qa") == ok("--- /dev/null\n+++ 2/empty\n")
+
+
+def deploy_preset(hooks: Hayhooks, *presets: dict[str, Any]) -> None:
+    for params in presets:
+        source = FilesSource({path: str(text).encode() for path, text in version("v").items()}, Labels(params=params))
+        hooks.deploy("qa", source, save=True, overwrite=True)
+
+
+def test_a_difference_of_presets_is_shown_and_of_secrets_that_there_is_one(hooks: Hayhooks, run: Run) -> None:
+    deploy_preset(hooks, {"a": 1, "api_key": "x"}, {"a": 2, "api_key": "x"}, {"a": 2, "api_key": "y"})
+
+    assert run("diff", "qa", "1", "2") == ok(
+        "--- 1/(description and preset)\n+++ 2/(description and preset)\n@@ -1,6 +1,6 @@\n"
+        ' {\n   "params": {\n-    "a": 1,\n+    "a": 2,\n     "api_key": "**********"\n   }\n }\n'
+    )
+    assert run("diff", "qa", "2", "3") == ok(
+        "", "No difference in the files, but in what was said at the deploys, as a secret of the preset.\n"
+    )
+
+
+def test_a_pull_writes_the_preset_with_its_secrets_masked(hooks: Hayhooks, run: Run, tmp_path: Path) -> None:
+    deploy_preset(hooks, {"a": 1, "api_key": "x"})
+
+    assert run("pull", "qa", "out") == ok(
+        "",
+        "Revision 1 of 'qa': 1 file in 'out'.\nWarning: it was deployed with a preset, which --params=<file> writes.\n",
+    )
+    assert run("pull", "qa", "again", "--params", "p.json").code == 0
+    assert json.loads((tmp_path / "p.json").read_text()) == {"a": 1, "api_key": "**********"}
+    assert [path.name for path in (tmp_path / "again").iterdir()] == ["pipeline_wrapper.py"]
+
+    deploy = ("deploy", "again", "--name", "qa", "--overwrite", "--params", "p.json")
+    assert "'api_key' is **********, which stands for a secret" in run(*deploy).err
+    assert run(*deploy, "--set", "api_key=x") == ok("", "Pipeline 'qa' is deployed, revision 1.\n")
+
+
+def test_a_pull_of_a_preset_that_is_not_there_is_told(hooks: Hayhooks, run: Run, tmp_path: Path) -> None:
+    save(hooks, version("v"))
+
+    assert run("pull", "qa", "out", "--params", "p.json").err.splitlines()[1:] == [
+        "Warning: it was deployed without a preset: 'p.json' is not written."
+    ]
+    assert not (tmp_path / "p.json").exists()
 
 
 def test_what_cannot_be_compared_is_said(hooks: Hayhooks, run: Run) -> None:

@@ -43,6 +43,16 @@ def test_status_without_pipelines_prints_no_table(hayhooks: Callable[..., Done])
     assert done == Done(0, "", f"Hayhooks is up at {server.url}\nWarning: no pipelines are deployed.\n")
 
 
+def test_status_tells_what_is_broken(hayhooks: Callable[..., Done]) -> None:
+    with scripted_server() as server:
+        server.answers = [Answer(body=b'{"pipelines": ["a"], "failures": {"b": "No.", "a": "Boom."}}')]
+        done = hayhooks("status", "--url", server.url)
+    assert done.err.splitlines()[1:] == [
+        "Warning: 'a' is not served as it stands in the pipelines directory: Boom.",
+        "Warning: 'b' is not served as it stands in the pipelines directory: No.",
+    ]
+
+
 def test_status_as_json_is_the_answer_of_the_server(server: str, hayhooks: Callable[..., Done]) -> None:
     done = hayhooks("status", "--json", "--url", server)
     assert (done.code, done.err) == (0, "")

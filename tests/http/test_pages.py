@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import os
 import re
@@ -17,6 +18,7 @@ from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
 from hayhooks import BasePipelineWrapper, Hayhooks, Settings
+from hayhooks.http.assets import Content
 from hayhooks.reference.page import render_reference
 from tests.http.wrappers import ECHO, deploy
 from tests.reference.reading import Page
@@ -160,6 +162,17 @@ def test_reference_is_made_once_for_each_of_the_names_of_a_server(monkeypatch: p
     assert second == first
     assert made == ["http://a.example", "http://b.example", "http://a.example"]
     assert "post-new-run" in Page(third).ids
+
+
+def test_names_that_clients_make_up_do_not_fill_the_memory() -> None:
+    app = Hayhooks()
+    gc.collect()
+    with TestClient(app) as client:
+        for number in range(20):
+            client.get("/redoc", headers={"host": f"{number}.made-up"})
+    kept = [content for content in gc.get_objects() if isinstance(content, Content) and b".made-up" in content.plain]
+
+    assert len(kept) == 4
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -41,7 +41,7 @@ def run(client: TestClient, name: str = "qa") -> tuple[Any, str | None]:
 def listed(client: TestClient, name: str = "qa") -> list[dict[str, Any]]:
     """The saved revisions without what no test can know."""
     revisions = client.get(f"/pipelines/{name}/revisions").json()["revisions"]
-    return [{key: entry[key] for key in entry if key not in ("created", "digest")} for entry in revisions]
+    return [{key: entry[key] for key in entry if key not in ("created", "published", "digest")} for entry in revisions]
 
 
 def entry(number: int, size: int, *, current: bool = False, **more: Any) -> dict[str, Any]:
@@ -69,6 +69,51 @@ def test_each_saved_deploy_is_a_numbered_revision_with_what_was_said_of_it(clien
     ]
     [first, second] = client.get("/pipelines/qa/revisions").json()["revisions"]
     assert (len(first["digest"]), first["digest"] == second["digest"]) == (12, False)
+
+
+def test_a_deploy_of_known_content_keeps_what_is_said_of_it_now(app: Hayhooks, client: TestClient) -> None:
+    def facts() -> list[Any]:
+        revisions = client.get("/pipelines/qa/revisions").json()["revisions"]
+        return [[each[key] for key in ("created", "published", "author", "message")] for each in revisions]
+
+    app.deploy("qa", version("v1"), save=True, message="first", author="ada")
+    [[created, published, *_]] = facts()
+    app.deploy("qa", version("v1"), save=True, overwrite=True, message="again")
+    [[still, later, *said]] = facts()
+    app.deploy("qa", version("v1"), save=True, overwrite=True)
+
+    assert (created < published < later, still == created, said) == (True, True, [None, "again"])
+    assert facts()[0][3] == "again"
+
+
+def test_a_deploy_that_fails_changes_nothing_of_what_was_said(client: TestClient) -> None:
+    source = wrapper_source("def run_api(self) -> int: return 1\ndef selftest(self): return self.fine").replace(
+        "pass", "from pathlib import Path; self.fine = not Path(__file__).parent.with_name('bad').exists()"
+    )
+    body = {"name": "qa", "files": {"pipeline_wrapper.py": source}, "overwrite": True}
+    client.post("/deploy_files", json={**body, "message": "fine"})
+    [first] = client.get("/pipelines/qa/revisions").json()["revisions"]
+    bad = app_of(client).store.revisions.directory / "qa/bad"
+    bad.touch()
+
+    assert client.post("/deploy_files", json={**body, "message": "broken"}).status_code == 422
+    assert client.get("/pipelines/qa/revisions").json()["revisions"] == [first]
+
+
+def app_of(client: TestClient) -> Any:
+    return client.app
+
+
+def test_what_is_undeployed_is_listed_when_all_is_asked_for(client: TestClient) -> None:
+    deploy(client, "v1")
+    deploy(client, "v1", name="other")
+    client.post("/undeploy/qa")
+    shown = client.get("/pipelines").json()["pipelines"]
+
+    assert [each["name"] for each in shown] == ["other"]
+    assert client.get("/pipelines?all=false").json()["pipelines"] == shown
+    assert client.get("/pipelines?all=true").json()["pipelines"] == [*shown, {"name": "qa", "state": "Undeployed"}]
+    assert client.get("/pipelines?all=x").status_code == 422
 
 
 def test_an_author_is_kept_with_a_revision(app: Hayhooks, client: TestClient) -> None:
@@ -296,6 +341,7 @@ def test_notes_of_version_0_1_0_are_read(tmp_path: Path) -> None:
     with TestClient(again) as client:
         assert client.get("/pipelines/qa").json()["description"] == "Of 3."
         assert listed(client)[0] == entry(3, 0, current=True, description="Of 3.")
+        assert client.get("/pipelines/qa/revisions").json()["revisions"][0]["published"] is None
         assert (rollback(client), rollback(client)) == (success(2), success(3))
         assert rollback(client, {"revision": 1}) == success(1)
         deploy(client, "v4")

@@ -18,6 +18,7 @@ from starlette.testclient import TestClient
 
 from hayhooks import Hayhooks
 from hayhooks.openapi.example import ExampleMaker, NoExample
+from tests.conftest import wrapper_source
 from tests.openapi.conftest import Deploy
 from tests.openapi.test_schemas import Aliased, Colour, Item, Node, Page, Point, Row
 
@@ -238,3 +239,40 @@ def test_self_contradicting_schema_has_no_example(client: TestClient, deploy: De
         "detail": "Pipeline 'p' has no example: none can be made from its schema. "
         "Give its wrapper an attribute `examples`, a list of request bodies."
     }
+
+
+def test_every_example_of_the_servers_own_routes_is_taken(client: TestClient) -> None:
+    operations = {
+        (path, kind): body["example"]
+        for path, item in client.get("/openapi.json").json()["paths"].items()
+        for kind, body in item.get("post", {}).get("requestBody", {}).get("content", {}).items()
+    }
+    statuses = {}
+    client.post("/deploy", json=operations["/deploy", "application/json"])
+    for (path, kind), example in operations.items():
+        url = path.replace("{pipeline_name}", "greeter")
+        files = {"data": example, "files": {"file": ("a.txt", b"x")}} if "form" in kind else {"json": example}
+        statuses[path] = client.post(url, **files).status_code
+        if path == "/undeploy":
+            client.post("/deploy", json=operations["/deploy", "application/json"])
+
+    # The pipeline of the examples neither chats nor embeds nor takes files.
+    assert {path: status for path, status in statuses.items() if status != 200} == dict.fromkeys(
+        [f"{prefix}/{path}" for prefix in ("", "/v1") for path in ("chat/completions", "responses", "embeddings")], 501
+    )
+
+
+def test_a_pipeline_in_the_form_of_version_01_and_a_chat_have_an_example(client: TestClient) -> None:
+    yaml = """
+components: {double: {type: haystack.testing.sample_components.double.Double, init_parameters: {}}}
+"""
+    client.post("/deploy", json={"name": "calc", "source_code": yaml})
+    wrapper = wrapper_source("def run_chat_completion(self, model, messages, body): return messages[0]['content']")
+    client.post("/deploy_files", json={"name": "talk", "files": {"pipeline_wrapper.py": wrapper}})
+    paths = client.get("/openapi.json").json()["paths"]
+    calls = {path: paths[path]["post"]["requestBody"]["content"]["application/json"] for path in paths if path in CALLS}
+
+    assert {path: client.post(path, json=body["example"]).status_code for path, body in calls.items()} == CALLS
+
+
+CALLS = {"/calc": 200, "/calc/run": 200, "/talk/chat/completions": 200, "/talk/chat": 200}

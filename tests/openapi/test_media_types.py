@@ -63,30 +63,41 @@ FILES = {"type": "array", "items": BINARY}
 
 
 @pytest.mark.parametrize(
-    ("func", "kinds", "name", "schema"),
+    ("func", "kinds", "name", "schema", "example"),
     [
-        pytest.param(one, ["multipart/form-data"], "files", {"title": "Files", **FILES}, id="list"),
-        pytest.param(other_name, ["multipart/form-data"], "picture", {"title": "Picture", **BINARY}, id="other-name"),
-        pytest.param(untyped, ["multipart/form-data"], "files", {"title": "Files", **BINARY}, id="any"),
-        pytest.param(untyped_list, ["multipart/form-data"], "files", {"title": "Files", **FILES}, id="bare-list"),
+        pytest.param(one, ["multipart/form-data"], "files", {"title": "Files", **FILES}, {"note": "text"}, id="list"),
+        pytest.param(
+            other_name,
+            ["multipart/form-data"],
+            "picture",
+            {"title": "Picture", **BINARY},
+            {"notes": {"key": "text"}},
+            id="other-name",
+        ),
+        pytest.param(untyped, ["multipart/form-data"], "files", {"title": "Files", **BINARY}, None, id="any"),
+        pytest.param(untyped_list, ["multipart/form-data"], "files", {"title": "Files", **FILES}, None, id="bare-list"),
         pytest.param(
             optional,
             ["multipart/form-data", "application/json"],
             "files",
             {"title": "Files", **FILES},
+            {"note": "text"},
             id="optional",
         ),
     ],
 )
 def test_upload_is_a_form(
-    deploy: Deploy, document: Document, func: Any, kinds: list[str], name: str, schema: dict[str, Any]
+    deploy: Deploy, document: Document, func: Any, kinds: list[str], name: str, schema: dict[str, Any], example: Any
 ) -> None:
     deploy(func)
     found = document()
     content = found["paths"]["/p/run"]["post"]["requestBody"]["content"]
 
     assert list(content) == kinds
-    assert content["multipart/form-data"] == {"schema": {"$ref": "#/components/schemas/pRunRequest"}}
+    assert content["multipart/form-data"] == {
+        "schema": {"$ref": "#/components/schemas/pRunRequest"},
+        **({} if example is None else {"example": example}),
+    }
     assert found["components"]["schemas"]["pRunRequest"]["properties"][name] == {
         **schema,
         "description": f"Parameter '{name}'",

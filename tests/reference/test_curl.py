@@ -41,8 +41,12 @@ def test_json_is_sent_as_the_example_says() -> None:
 
 def test_files_and_fields_are_sent_as_a_form() -> None:
     assert words(command(operation(requestBody=taking(FORM, "multipart/form-data")))) == [
-        *("curl", "http://localhost:1416/p/run", "-F", "files=@FILE", "-F", "cover=@FILE", "-F", "label=text"),
+        *("curl", "http://localhost:1416/p/run", "-F", "files=@FILE", "-F", "cover=@FILE", "-F", "label=LABEL"),
     ]
+
+
+def test_a_body_without_an_example_has_to_be_filled_in() -> None:
+    assert words(command(operation(requestBody=taking({"type": "object"}))))[-2:] == ["-d", "BODY"]
 
 
 def test_fields_of_the_example_are_sent() -> None:

@@ -59,9 +59,8 @@ def test_operation_is_shown_with_all_that_a_caller_needs() -> None:
         "POST /qa/run deprecated Answer. As well as it can. "
         "Body application/json Book "
         "name type meaning title required string Its name sequels array of Book "
-        'Example { "title": "text" } '
         "Request curl http://localhost:1416/qa/run \\ "
-        "-H 'Content-Type: application/json' \\ -d '{\"title\": \"text\"}' "
+        "-H 'Content-Type: application/json' \\ -d BODY "
         "Answers 200 application/json Book name type meaning title string Its name sequels array of Book "
         "422 No application/json object"
     )

@@ -68,7 +68,7 @@ UNREADABLE = {
         "b: 1\na: [08:99, !!int x]",
         "at line 2, column 12: 'x' is no whole number; quote it if it is a text",
     ),
-    "many": ("[" + "a," * 20_000 + "]", ": it has more than 20000 keys and values"),
+    "many": ("[" + "a," * 10_000 + "]", ": it has more than 10000 keys and values"),
     "deep-and-long": ("[" * 200_000, ": it is nested too deeply"),
     "unknown-alias": ("a: *b", "at line 1, column 4: found undefined alias 'b'"),
     "contains-itself": ("a: &a [*a]", "at line 1, column 4: this contains itself"),
@@ -76,7 +76,7 @@ UNREADABLE = {
     "merged-laughs": (MERGED, ": with what its aliases stand for it has more than 100000 values"),
     "deep": ("[" * 20_000, ": it is nested too deeply"),
     "deep-by-aliases": (CHAINED, ": it is nested too deeply"),
-    "long": ("a: " + "x" * 500_000, ": it has more than 500000 characters"),
+    "long": ("a: " + "x" * 250_000, ": it has more than 250000 characters"),
 }
 
 REFUSED: dict[str, tuple[str, str]] = {

@@ -16,10 +16,14 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from hayhooks.errors import PipelineYamlError
 
-LONGEST_TEXT = 500_000
-"""In characters; PyYAML reads some 100,000 of them in a second."""
-MOST_WRITTEN = 20_000
-"""How many keys and values may be written; PyYAML reads as many in a second."""
+LONGEST_TEXT = 250_000
+"""In characters."""
+MOST_WRITTEN = 10_000
+"""How many keys and values may be written.
+
+Within these two limits PyYAML needs up to a second, whatever the text is. The loader of
+libyaml is faster, but cannot count while it reads.
+"""
 MOST_VALUES = 100_000
 """How many keys and values a YAML may have, those of aliases counted each time."""
 DEEPEST = 100
