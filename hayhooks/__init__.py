@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from hayhooks.pipelines.streaming import streaming_generator as streaming_generator
     from hayhooks.pipelines.yaml import YAMLPipelineWrapper as YAMLPipelineWrapper
     from hayhooks.request import current_request as current_request
+    from hayhooks.security.scopes import Caller as Caller
     from hayhooks.settings import Settings as Settings
     from hayhooks.wrapper import BasePipelineWrapper as BasePipelineWrapper
 
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "AsyncPipeline": "haystack:Pipeline",
     "BasePipelineWrapper": "hayhooks.wrapper",
+    "Caller": "hayhooks.security.scopes",
     "Client": "hayhooks.client",
     "FileResponse": "starlette.responses",
     "HTTPException": "starlette.exceptions",

@@ -21,8 +21,6 @@ from typing import TYPE_CHECKING, Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -31,18 +29,20 @@ from hayhooks.deploy.revisions import Note
 from hayhooks.deploy.sources import Source, make_source
 from hayhooks.deploy.store import Store
 from hayhooks.errors import HayhooksError
+from hayhooks.failures import answer_error, answer_of
 from hayhooks.follower import Follower
-from hayhooks.http.answers import error_answer
+from hayhooks.http.access import Access, Authorize
+from hayhooks.http.gate import Gate, put_doors
 from hayhooks.http.middleware import RequestIdMiddleware, with_cors
-from hayhooks.http.router import PipelineRouter, allowed_methods, route_path
+from hayhooks.http.router import PipelineRouter
 from hayhooks.logger import configure
-from hayhooks.openai.errors import is_openai_path, openai_error
 from hayhooks.openai.file_store import FileStore
 from hayhooks.openai.response_store import ResponseStore
 from hayhooks.pipelines.runner import Runner
 from hayhooks.pipelines.threads import WorkerThreads
 from hayhooks.publisher import Publisher
 from hayhooks.routes import pipeline_routes, system_routes
+from hayhooks.security.key_ring import KeyRing
 from hayhooks.settings import Settings
 from hayhooks.wrapper import BasePipelineWrapper
 
@@ -59,8 +59,9 @@ class Hayhooks(Starlette):
 
     `pipelines_dir` holds what is deployed at start-up and keeps what is saved; without it
     nothing is saved, and only uploads and unsaved files stand in the temporary directory.
-    `admin=False` leaves out the routes that deploy and undeploy. Everything lives on the
-    instance, so that one process may hold several.
+    `admin=False` leaves out the routes that deploy and undeploy. `authorize`, plain or async, tells
+    who sends a request: it gets a Starlette `HTTPConnection` and returns a `Caller`, or None for 401;
+    keys are not looked at then. Everything lives on the instance, so that one process may hold several.
 
     >>> from hayhooks import BasePipelineWrapper
     >>> class Echo(BasePipelineWrapper):
@@ -78,6 +79,7 @@ class Hayhooks(Starlette):
         *,
         settings: Settings | None = None,
         admin: bool = True,
+        authorize: Authorize | None = None,
         routes: Sequence[BaseRoute] = (),
         middleware: Sequence[Middleware] = (),
     ) -> None:
@@ -99,15 +101,17 @@ class Hayhooks(Starlette):
         )
         self.store = self._make_store(pipelines_dir)
         self.files = FileStore(self._files_directory())
+        keys = KeyRing(self.settings, pipelines_dir)
+        self.access = Access(self.settings, keys=keys, authorize=authorize, threads=self.threads)
         self._publisher = Publisher(self.pipelines, self.store, self.settings, is_taken=self.is_taken)
         self._companions: list[Follower | Watcher] = []
         self._start_lock = threading.Lock()
         self._is_started = False
         _extend_path(self.settings.additional_python_path)
         super().__init__(
-            routes=[self.pipelines, *system_routes(self, admin=admin), *routes],
-            middleware=middleware,
-            exception_handlers={HTTPException: _answer_error, HayhooksError: _answer_error, Exception: _answer_error},
+            routes=[self.pipelines, *put_doors(system_routes(self, admin=admin), self.access), *routes],
+            middleware=[*middleware, Middleware(Gate, access=self.access, answer=answer_of)],
+            exception_handlers={HTTPException: answer_error, HayhooksError: answer_error, Exception: answer_error},
             lifespan=self.lifespan,
         )
 
@@ -292,7 +296,9 @@ def create_worker() -> Hayhooks:
     """Return `create_app()` in a worker process of its own, where the log has to be set up too."""
     settings = Settings.load()
     configure_log(settings)
-    return create_app(settings)
+    app = create_app(settings)
+    app.access.locality.bind(settings.host)
+    return app
 
 
 def run_app(app: ASGIApp, *, host: str | None = None, port: int | None = None) -> None:
@@ -301,9 +307,12 @@ def run_app(app: ASGIApp, *, host: str | None = None, port: int | None = None) -
 
     settings = app.settings if isinstance(app, Hayhooks) else Settings.load()
     configure_log(settings)
+    address = settings.host if host is None else host
+    if isinstance(app, Hayhooks):
+        app.access.listen(address)
     uvicorn.run(
         app,
-        host=settings.host if host is None else host,
+        host=address,
         port=settings.port if port is None else port,
         **server_options(settings),
     )
@@ -334,13 +343,6 @@ def latest_app() -> Hayhooks | None:
 
 # Upstream keeps its pipelines in the process; code written for that finds the last application here.
 _latest_app: deque[weakref.ref[Hayhooks]] = deque(maxlen=1)
-
-
-async def _answer_error(request: Request, error: Exception) -> Response:
-    answer = openai_error(error) if is_openai_path(route_path(request.scope)) else error_answer(error)
-    if answer.status_code == 405 and "allow" in answer.headers:
-        answer.headers["allow"] = ", ".join(allowed_methods(request.app.routes, request.scope))
-    return answer
 
 
 def _extend_path(directory: str) -> None:

@@ -2,6 +2,12 @@
 
     HayhooksError                      500
     ├── SettingsError                  500  a HAYHOOKS_* value that cannot be used
+    ├── Unauthenticated                401  a key is asked for, and none that is valid was sent
+    ├── PermissionDenied               403  the caller may not do this
+    │   ├── DeployClosed               403  nobody may deploy here without a key
+    │   └── ForeignOrigin              403  a page of another site sent the request
+    ├── ForeignHost                    421  a server on loopback, called by a name that is not local
+    ├── TooManyAttempts                429  too many wrong keys from this address
     ├── InvalidRequest                 422  a request body that does not fit, item by item
     ├── UnreadableBody                 400  a body that is not even text
     ├── InvalidParameter               400  a parameter of OpenAI's API with a value that cannot be used
@@ -55,6 +61,54 @@ class SettingsError(HayhooksError):
     """A setting has a value that cannot be used; the text names the variable."""
 
     code = "invalid_settings"
+
+
+class Unauthenticated(HayhooksError):
+    """A key is asked for, and none that is valid was sent; `challenge` names the way to send one (RFC 9110, 11.6.1)."""
+
+    status_code = 401
+    code = "invalid_api_key"
+
+    def __init__(self, text: str, *, challenge: str = "Bearer") -> None:
+        super().__init__(text)
+        self.headers = {"WWW-Authenticate": challenge}
+
+
+class PermissionDenied(HayhooksError):
+    """The caller is known, and may not do this."""
+
+    status_code = 403
+    code = "permission_denied"
+
+
+class DeployClosed(PermissionDenied):
+    """Nobody may deploy here without a key."""
+
+    code = "deploy_closed"
+
+
+class ForeignOrigin(PermissionDenied):
+    """A page of another site sent the request."""
+
+    code = "foreign_origin"
+
+
+class ForeignHost(HayhooksError):
+    """A server that listens on loopback, and has no keys, is called by a name that is not local."""
+
+    status_code = 421
+    code = "foreign_host"
+
+
+class TooManyAttempts(HayhooksError):
+    """Too many wrong keys came from this address; `seconds` is how long it has to wait."""
+
+    status_code = 429
+    code = "too_many_attempts"
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"Too many wrong keys came from this address: wait {seconds} s")
+        self.headers = {"Retry-After": str(seconds)}
 
 
 class InvalidRequest(HayhooksError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from starlette.routing import BaseRoute
+from starlette.routing import Route
 
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.http.deploy import deploy_routes
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _POST = frozenset({"POST"})
 
 
-def system_routes(app: Hayhooks, *, admin: bool) -> list[BaseRoute]:
+def system_routes(app: Hayhooks, *, admin: bool) -> list[Route]:
     """Return the routes of the server; those that change what is served only with `admin`."""
     chat = ChatEndpoint(app.runner, app.pipelines)
     embeddings = EmbeddingsEndpoint(app.runner, app.pipelines, threads=app.threads)
@@ -49,7 +49,7 @@ def system_routes(app: Hayhooks, *, admin: bool) -> list[BaseRoute]:
         *response_routes(ResponsesEndpoint(app.runner, app.pipelines, app.responses), app.responses),
         *model_routes(app),
         *revision_routes(app),
-        *([*deploy_routes(app), rollback_route(app)] if admin else ()),
+        *([*deploy_routes(app), rollback_route(app)] if admin and app.settings.deploy != "off" else ()),
     ]
 
 

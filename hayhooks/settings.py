@@ -15,11 +15,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from hayhooks.environment import read_environment
 from hayhooks.errors import SettingsError
 from hayhooks.files import DEFAULT_IGNORED
+from hayhooks.security.keys import parse_keys
 
 
 class StartupDeployStrategy(StrEnum):
@@ -54,6 +55,17 @@ def _pairs(value: object) -> object:
     return {name.strip(): text.strip() for name, _, text in pairs}
 
 
+def _readable_keys(value: SecretStr) -> SecretStr:
+    parse_keys(value.get_secret_value())
+    return value
+
+
+def _on_or_off(value: object) -> object:
+    """Read a switch: YAML files turn `on` and `off` into true and false."""
+    word = str(value).lower()
+    return {"true": "on", "1": "on", "yes": "on", "false": "off", "0": "off", "no": "off"}.get(word, word)
+
+
 Level = Annotated[
     Literal["TRACE", "DEBUG", "INFO", "SUCCESS", "WARNING", "ERROR", "CRITICAL"],
     BeforeValidator(lambda value: value.upper() if isinstance(value, str) else value),
@@ -61,6 +73,8 @@ Level = Annotated[
 Pattern = Annotated[str, AfterValidator(lambda value: re.compile(value).pattern)]
 Names = Annotated[list[str], BeforeValidator(_split)]
 Aliases = Annotated[dict[str, str], BeforeValidator(_pairs)]
+Keys = Annotated[SecretStr, AfterValidator(_readable_keys)]
+Switch = Annotated[Literal["auto", "on", "off"], BeforeValidator(_on_or_off)]
 Prefix = Annotated[str, AfterValidator(lambda value: f"/{value.strip('/')}".rstrip("/"))]
 
 
@@ -72,7 +86,7 @@ _OLD_VARIABLES = {"additional_python_path": "HAYHOOKS_ADDITIONAL_PYTHONPATH", "l
 class Settings(BaseModel):
     """Every setting, with its default. The variable is `HAYHOOKS_` and the name in capitals."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     host: str = Field("localhost", description="The address that the server listens on.")
     port: int = Field(1416, ge=0, le=65535, description="The port that the server listens on; 0 takes a free one.")
@@ -135,6 +149,20 @@ class Settings(BaseModel):
         ["uvicorn", "uvicorn.error", "uvicorn.access"],
         description="Loggers of the standard library whose records join ours.",
     )
+    api_keys: Keys | None = Field(
+        None, description="Keys, as `name=secret;scope;scope,name=secret`; without any, and a key file, none is needed."
+    )
+    key_file: Path | None = Field(
+        None, description="Where `hayhooks keys` keeps its keys; empty for `.hayhooks/keys.json` below the pipelines."
+    )
+    deploy: Switch = Field(
+        "auto",
+        description="Who may deploy without keys: `auto` for this machine, `on` for all; `off` for nobody at all.",
+    )
+    allowed_hosts: Names = Field(
+        [],
+        description="Names besides local ones that a server on loopback without keys answers to, as `*.example.org`.",
+    )
     cors_allow_origins: Names = Field([], description="Origins whose pages may call the server; `*` for all.")
     cors_allow_origin_regex: Pattern | None = Field(None, description="Origins, as a regular expression.")
     cors_allow_methods: Names = Field(["*"], description="Methods that such pages may use.")
@@ -166,7 +194,12 @@ class Settings(BaseModel):
             first = exc.errors(include_url=False)[0]
             name = str(first["loc"][0])
             variable = f"HAYHOOKS_{name.upper()}" if name in given else variables[name][0]
-            raise SettingsError(f"{variable} cannot be {first['input']!r}: {first['msg']}.") from None
+            value = "what it is" if name in SECRETS else repr(first["input"])
+            raise SettingsError(f"{variable} cannot be {value}: {first['msg']}.") from None
+
+
+SECRETS = frozenset({"api_keys"})
+"""Settings that are never shown, nor passed on but by the environment."""
 
 
 def _variables(cls: type[Settings], found: dict[str, str]) -> dict[str, tuple[str, str]]:

@@ -17,6 +17,7 @@ LAYERS = [
     [
         "errors",
         "request",
+        "security",
         "files",
         "environment",
         "settings",
@@ -34,7 +35,7 @@ LAYERS = [
     ["http"],
     ["openai"],
     ["openapi"],
-    ["retirement", "serving", "builder", "reconciler", "publisher", "follower", "watcher", "routes", "app"],
+    ["failures", "retirement", "serving", "builder", "reconciler", "publisher", "follower", "watcher", "routes", "app"],
     ["client", "cli", "compat", "testing", "server", "trial_process", "__main__"],
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
@@ -97,6 +98,7 @@ def test_only_http_openai_and_assembly_know_requests_and_responses() -> None:
         "openai",
         "openapi",
         "app",
+        "failures",
         "routes",
         "builder",
         "publisher",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 import hayhooks.settings
 from hayhooks import Settings
@@ -50,6 +50,10 @@ TABLE: dict[str, tuple[str, Any, Any]] = {
     "log_level": ("debug", "DEBUG", "INFO"),
     "log_format": ("verbose", "verbose", "default"),
     "intercepted_loggers": ('["a", "b"]', ["a", "b"], ["uvicorn", "uvicorn.error", "uvicorn.access"]),
+    "api_keys": ("ci=0123456789abcdef;deploy", SecretStr("ci=0123456789abcdef;deploy"), None),
+    "key_file": ("some/keys.json", Path("some/keys.json"), None),
+    "deploy": ("OFF", "off", "auto"),
+    "allowed_hosts": ("a.example,*.b.example", ["a.example", "*.b.example"], []),
     "cors_allow_origins": ("https://a.example,https://b.example", ["https://a.example", "https://b.example"], []),
     "cors_allow_origin_regex": ("https://.*", "https://.*", None),
     "cors_allow_methods": ("GET", ["GET"], ["*"]),
@@ -207,6 +211,7 @@ def test_missing_env_file_is_an_error() -> None:
         ("revisions_kept", "0", "Input should be greater than or equal to 1"),
         ("log_level", "LOUD", "Input should be 'TRACE', 'DEBUG', "),
         ("log_format", "json", "Input should be 'default' or 'verbose'"),
+        ("deploy", "perhaps", "Input should be 'auto', 'on' or 'off'"),
         ("cors_allow_origins", '["a"', "Value error, Expecting ',' delimiter"),
         ("cors_allow_methods", "[1]", "Input should be a valid string"),
         ("cors_max_age", "1\n2", "Input should be a valid integer"),

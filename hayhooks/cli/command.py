@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from hayhooks.cli.output import Output
 from hayhooks.cli.usage import Options, UsageError
-from hayhooks.client import Client, ClientError, ServerUnreachable
+from hayhooks.client import Client, ClientError, ServerRefused, ServerUnreachable
 
 CLIENT_OPTIONS = """\
   -H, --server-host=<host>              Server host [env: HAYHOOKS_HOST, localhost]
@@ -55,6 +55,9 @@ def client_command(usage: str) -> Callable[[Callable[[Client, Options, Output], 
                     function(client, options, output)
                 except ServerUnreachable as exc:
                     raise CommandError(f"{exc} Start it with `hayhooks run`, or say where it is: --url.") from exc
+                except ServerRefused as exc:
+                    hint = " Give it with --api-key or HAYHOOKS_API_KEY." if exc.status_code == 401 else ""
+                    raise CommandError(f"{exc}{hint}") from exc
                 except ClientError as exc:
                     raise CommandError(str(exc)) from exc
 

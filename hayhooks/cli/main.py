@@ -40,6 +40,9 @@ Commands:
   pipeline diff            Show what differs between two revisions
   pipeline pull            Write the files of a pipeline into a directory
   pipeline draw            Draw a deployed pipeline
+  keys add                 Make an API key
+  keys list                List the API keys
+  keys revoke              Revoke an API key
 
 Options:
   --env-file=<path>        Read settings from this file instead of ./.env
@@ -70,7 +73,11 @@ COMMANDS = {
     "pipeline diff": "hayhooks.cli.revisions:diff",
     "pipeline pull": "hayhooks.cli.revisions:pull",
     "pipeline draw": "hayhooks.cli.pipeline:draw",
+    "keys add": "hayhooks.cli.keys:add",
+    "keys list": "hayhooks.cli.keys:list_keys",
+    "keys revoke": "hayhooks.cli.keys:revoke",
 }
+GROUPS = {name.split()[0] for name in COMMANDS if " " in name}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -98,7 +105,7 @@ def _run(argv: list[str]) -> int:
         print(f"hayhooks {__version__}")
         return 0
     words = [root["<command>"], *root["<args>"]]
-    if words[0] == "pipeline" and words[1:2] in (["--help"], ["-h"]):
+    if words[0] in GROUPS and words[1:2] in (["--help"], ["-h"]):
         print(USAGE, end="")
         return 0
     command = find_command(words)
@@ -107,11 +114,11 @@ def _run(argv: list[str]) -> int:
 
 def find_command(words: list[str]) -> Command:
     """Import the command that these words begin with."""
-    name = " ".join(words[:2] if words[0] == "pipeline" else words[:1])
+    name = " ".join(words[:2] if words[0] in GROUPS else words[:1])
     if name not in COMMANDS:
         usage = USAGE.partition("\n\nOptions:")[0].partition("\n\n")[2]
-        if name == "pipeline":
-            raise UsageError("Missing a command after 'pipeline'.", usage=usage)
+        if name in GROUPS:
+            raise UsageError(f"Missing a command after '{name}'.", usage=usage)
         meant = [known for known in COMMANDS if known.endswith(f" {name}")]
         raise UsageError(f"Unknown command {name!r}.{suggestion(name, meant or COMMANDS)}", usage=usage)
     module, _, attribute = COMMANDS[name].partition(":")

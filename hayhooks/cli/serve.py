@@ -73,11 +73,15 @@ def _serve_in_processes(settings: Settings, *, workers: int, reload: bool) -> No
     import uvicorn
 
     from hayhooks.app import configure_log, server_options
+    from hayhooks.security.exposure import warn_of_exposure
+    from hayhooks.security.key_ring import KeyRing
+    from hayhooks.settings import SECRETS
 
     configure_log(settings)
+    warn_of_exposure(settings, KeyRing(settings, settings.pipelines_dir), host=settings.host)
     settings = settings.model_copy(update={"shared": settings.shared or workers > 1})
-    # The workers read their settings from the environment.
-    for name, value in settings.model_dump(mode="json").items():
+    # The workers read their settings from the environment, where secrets stand already.
+    for name, value in settings.model_dump(mode="json", exclude=set(SECRETS)).items():
         os.environ[f"HAYHOOKS_{name.upper()}"] = _as_variable(value)
     uvicorn.run(
         "hayhooks.app:create_worker",

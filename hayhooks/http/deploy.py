@@ -18,6 +18,7 @@ from hayhooks.deploy.sources import WRAPPER_FILE, FilesSource, Labels, YamlSourc
 from hayhooks.errors import InvalidRequest, PipelineExists
 from hayhooks.http.answers import JSONAnswer
 from hayhooks.http.bodies import parse_body, read_body
+from hayhooks.http.callers import caller_name
 from hayhooks.http.streams import unless_gone
 from hayhooks.pipelines.threads import WorkerThreads
 from hayhooks.trial.report import TrialProblem, TrialReport
@@ -162,6 +163,7 @@ def deploy_routes(app: Hayhooks) -> list[Route]:
             save=save,
             if_revision=asked.if_revision,
             message=asked.message,
+            author=caller_name(request.scope),
         )
         return await deploy_answer(app, await app.threads.run(work))
 

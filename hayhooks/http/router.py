@@ -16,6 +16,7 @@ from hayhooks.deploy.deployment import Deployment
 from hayhooks.errors import PipelineExists, PipelineNotFound
 from hayhooks.http.admission import admit
 from hayhooks.logger import log
+from hayhooks.security.scopes import need_of_pipeline_route
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class PipelineRouter(BaseRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request whose route `matches()` has found."""
         route: PipelineRoute = scope["hayhooks.route"]
-        admit(scope, scope["hayhooks.deployment"])
+        admit(scope, scope["hayhooks.deployment"], need=need_of_pipeline_route(route.name))
         if scope["method"] not in route.methods:
             raise HTTPException(405, headers={"Allow": ", ".join(sorted(route.methods))})
         await route.endpoint(scope, receive, send)

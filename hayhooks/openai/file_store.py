@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import to_json
 
 from hayhooks.errors import UploadNotFound
 from hayhooks.logger import log
@@ -27,6 +28,8 @@ class FileObject(BaseModel):
     filename: str | None = None
     purpose: str
     status: str = "processed"
+    owner_name: str | None = Field(None, exclude=True)
+    """Who uploaded it, and alone gets it; None where nobody is asked. Kept here, and not sent."""
 
 
 class FileStore:
@@ -39,7 +42,9 @@ class FileStore:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
-    def add(self, content: BinaryIO, *, filename: str, content_type: str, purpose: str) -> FileObject:
+    def add(
+        self, content: BinaryIO, *, filename: str, content_type: str, purpose: str, owner: str | None = None
+    ) -> FileObject:
         """Copy a file here and return its file object."""
         file_id = f"file-{uuid.uuid4().hex[:24]}"
         path = self._path(file_id)
@@ -54,6 +59,7 @@ class FileStore:
                 filename=filename,
                 purpose=purpose,
                 content_type=content_type,
+                owner_name=owner,
             )
             self.keep(file)
         except BaseException:
@@ -66,17 +72,18 @@ class FileStore:
         path = self._path(file.id, ".json")
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(f".{uuid.uuid4().hex}")
-        draft.write_text(file.model_dump_json(), encoding="utf-8")
+        owner = {} if file.owner_name is None else {"owner_name": file.owner_name}
+        draft.write_bytes(to_json(file.model_dump() | owner))
         draft.rename(path)
 
-    def list(self) -> list[FileObject]:
-        """Return all file objects, newest first."""
-        found = [file for path in self.directory.glob("*.json") if (file := _read(path)) is not None]
+    def list(self, *, owner: str | None = None) -> list[FileObject]:
+        """Return all file objects, of that owner if one is given, newest first."""
+        found = [file for path in self.directory.glob("*.json") if (file := _read(path, owner)) is not None]
         return sorted(found, key=lambda file: (file.created_at, file.id), reverse=True)
 
-    def get(self, id: str) -> FileObject:
-        """Return a file object. Raises `UploadNotFound`."""
-        file = _read(self._path(id, ".json"))
+    def get(self, id: str, *, owner: str | None = None) -> FileObject:
+        """Return a file object, of that owner if one is given. Raises `UploadNotFound`."""
+        file = _read(self._path(id, ".json"), owner)
         if file is None:
             raise UploadNotFound(id)
         return file
@@ -88,9 +95,9 @@ class FileStore:
             raise UploadNotFound(id)
         return path
 
-    def remove(self, id: str) -> None:
-        """Delete a file. Raises `UploadNotFound`."""
-        self.get(id)
+    def remove(self, id: str, *, owner: str | None = None) -> None:
+        """Delete a file. Raises as `get()`."""
+        self.get(id, owner=owner)
         self._path(id, ".json").unlink(missing_ok=True)
         self._path(id).unlink(missing_ok=True)
 
@@ -98,10 +105,11 @@ class FileStore:
         return self.directory / (sha256(id.encode("utf-8", "replace")).hexdigest() + suffix)
 
 
-def _read(path: Path) -> FileObject | None:
-    """Return what a file says; None when it is gone, perhaps since it was listed, or was spoiled."""
+def _read(path: Path, owner: str | None) -> FileObject | None:
+    """Return what a file says; None when it is another's, or gone, perhaps since it was listed, or was spoiled."""
     try:
-        return FileObject.model_validate_json(path.read_bytes())
+        file = FileObject.model_validate_json(path.read_bytes())
+        return file if owner in (None, file.owner_name) else None
     except FileNotFoundError:
         return None
     except ValidationError:

@@ -19,7 +19,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.errors import InvalidRequest, MethodNotImplemented, ModelNotFound, PipelineFilesError, PipelineRunError
+from hayhooks.http.admission import admit
 from hayhooks.http.answers import JSONAnswer
+from hayhooks.http.callers import caller_name, caller_of
 from hayhooks.http.forms import check_charset
 from hayhooks.http.guard import Guard
 from hayhooks.http.router import PipelineRouter
@@ -29,6 +31,7 @@ from hayhooks.openai.pages import page
 from hayhooks.openai.routes import both
 from hayhooks.pipelines.runner import Runner, RunStream
 from hayhooks.pipelines.threads import WorkerThreads
+from hayhooks.security.scopes import Caller
 
 _MOST_LISTED = 10_000
 
@@ -56,7 +59,10 @@ class FilesEndpoint:
             if not isinstance(file, UploadFile) or not isinstance(purpose, str):
                 raise _missing(file, purpose)
             model = request.query_params.get("model") or form.get("model")
-            deployment = self._target(model if isinstance(model, str) else None)
+            deployment = self._target(model if isinstance(model, str) else None, caller_of(request.scope))
+            owner = caller_name(request.scope)
+            if deployment is not None:
+                admit(request.scope, deployment)
             facts = {
                 "filename": file.filename or "upload",
                 "content_type": file.content_type or "application/octet-stream",
@@ -64,10 +70,10 @@ class FilesEndpoint:
             }
             try:
                 if deployment is None:
-                    kept = await self.threads.run(partial(self.files.add, file.file, **facts))
+                    kept = await self.threads.run(partial(self.files.add, file.file, owner=owner, **facts))
                 else:
                     kept = await self._hand_over(deployment, content=await file.read(), facts=facts)
-                    await self._note(kept)
+                    await self._note(kept.model_copy(update={"owner_name": owner}))
             except OSError as exc:
                 raise PipelineFilesError(f"The file cannot be kept: {exc.strerror}") from exc
             return JSONAnswer(kept)
@@ -84,8 +90,8 @@ class FilesEndpoint:
         if length.isdecimal() and float(length) > self.largest:
             raise HTTPException(413, f"The upload has {length} bytes; {self.largest} are allowed")
 
-    def _target(self, model: str | None) -> Deployment | None:
-        """Return the pipeline that is named, else the only one that takes uploads; None to keep the file here."""
+    def _target(self, model: str | None, caller: Caller | None) -> Deployment | None:
+        """Return the pipeline that is named, else the only one that takes the caller's uploads; None to keep them."""
         deployments = self.pipelines.deployments
         if model:
             named = self.pipelines.find(model)
@@ -94,7 +100,11 @@ class FilesEndpoint:
             if "run_file_upload" not in named.methods:
                 raise MethodNotImplemented("Files endpoint not implemented for this model")
             return named
-        takers = [deployment for deployment in deployments.values() if "run_file_upload" in deployment.methods]
+        takers = [
+            deployment
+            for deployment in deployments.values()
+            if "run_file_upload" in deployment.methods and (caller is None or caller.may_run(deployment.name))
+        ]
         return takers[0] if len(takers) == 1 else None
 
     async def _hand_over(self, deployment: Deployment, *, content: bytes, facts: Mapping[str, str]) -> FileObject:
@@ -122,21 +132,26 @@ def file_routes(endpoint: FilesEndpoint) -> list[Route]:
 
     async def list_files(request: Request) -> Response:
         purpose = request.query_params.get("purpose")
-        found = await threads.run(files.list)
+        found = await threads.run(files.list, owner=caller_name(request.scope))
         data = [file.model_dump() for file in found if purpose in (None, file.purpose)]
         return JSONAnswer(page(data, request.query_params, most=_MOST_LISTED, usual=_MOST_LISTED))
 
+    async def find(request: Request) -> FileObject:
+        owner = caller_name(request.scope)
+        file: FileObject = await threads.run(partial(files.get, request.path_params["file_id"], owner=owner))
+        return file
+
     async def retrieve(request: Request) -> Response:
-        return JSONAnswer(await threads.run(partial(files.get, request.path_params["file_id"])))
+        return JSONAnswer(await find(request))
 
     async def content(request: Request) -> Response:
-        file = await threads.run(partial(files.get, request.path_params["file_id"]))
+        file = await find(request)
         path = await threads.run(partial(files.content_path, file.id))
         return _Download(path, filename=file.filename, media_type="application/octet-stream")
 
     async def delete(request: Request) -> Response:
         file_id = request.path_params["file_id"]
-        await threads.run(partial(files.remove, file_id))
+        await threads.run(partial(files.remove, file_id, owner=caller_name(request.scope)))
         return JSONAnswer({"id": file_id, "object": "file", "deleted": True})
 
     return [

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.errors import InvalidParameter, ModelNotFound
 from hayhooks.http.answers import JSONAnswer
+from hayhooks.http.callers import caller_of
 from hayhooks.openai.routes import both
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def model_routes(app: Hayhooks) -> list[Route]:
             known = ", ".join(CAPABILITIES.values())
             raise InvalidParameter("capability", f"'capability' must be one of {known}, not {capability!r}")
         named = {**app.deployments, **{alias: found for alias in app.pipelines.aliases if (found := find(alias))}}
-        models = [_model(name, deployment) for name, deployment in named.items()]
+        caller = caller_of(request.scope)
+        models = [_model(name, each) for name, each in named.items() if caller is None or caller.may_see(each.name)]
         return JSONAnswer(
             {"data": [model for model in models if capability in (None, *model["capabilities"])], "object": "list"}
         )
@@ -64,7 +66,8 @@ def model_routes(app: Hayhooks) -> list[Route]:
     async def retrieve_model(request: Request) -> Response:
         name = request.path_params["model"]
         deployment = find(name)
-        if deployment is None:
+        caller = caller_of(request.scope)
+        if deployment is None or not (caller is None or caller.may_see(deployment.name)):
             raise ModelNotFound(name)
         return JSONAnswer(_model(name, deployment))
 

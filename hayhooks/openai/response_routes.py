@@ -11,8 +11,9 @@ from starlette.routing import Route
 
 from hayhooks.errors import InvalidParameter, UnsupportedParameter
 from hayhooks.http.answers import JSONAnswer
+from hayhooks.http.callers import caller_name
 from hayhooks.openai.pages import page
-from hayhooks.openai.response_store import ResponseStore
+from hayhooks.openai.response_store import KeptResponse, ResponseStore
 from hayhooks.openai.responses import ResponsesEndpoint
 from hayhooks.openai.routes import both
 
@@ -20,19 +21,22 @@ from hayhooks.openai.routes import both
 def response_routes(create: ResponsesEndpoint, responses: ResponseStore) -> list[Route]:
     """Return the routes of the Responses API, below `/v1` and without it."""
 
+    def find(request: Request) -> KeptResponse:
+        return responses.get(request.path_params["response_id"], owner=caller_name(request.scope))
+
     async def retrieve(request: Request) -> Response:
-        kept = responses.get(request.path_params["response_id"])
+        kept = find(request)
         if request.query_params.get("stream", "false").lower() not in ("false", "0"):
             raise UnsupportedParameter("stream", "A kept response cannot be streamed; retrieve it without 'stream'")
         return JSONAnswer(kept.response)
 
     async def delete(request: Request) -> Response:
         response_id = request.path_params["response_id"]
-        responses.remove(response_id)
+        responses.remove(response_id, owner=caller_name(request.scope))
         return JSONAnswer({"id": response_id, "object": "response", "deleted": True})
 
     async def cancel(request: Request) -> Response:
-        kept = responses.get(request.path_params["response_id"])
+        kept = find(request)
         if kept.task is None:
             raise InvalidParameter("response_id", "Only a response that was created in the background is cancelled")
         kept.task.cancel()
@@ -40,7 +44,7 @@ def response_routes(create: ResponsesEndpoint, responses: ResponseStore) -> list
         return JSONAnswer(kept.response)
 
     async def list_input_items(request: Request) -> Response:
-        items = responses.get(request.path_params["response_id"]).input_items
+        items = find(request).input_items
         return JSONAnswer(page([_listed(item) for item in items[::-1]], request.query_params, usual=20, most=100))
 
     return [

@@ -30,6 +30,8 @@ class KeptResponse:
     What responses have in common counts for each, as it lives as long as one of them does.
     """
     expires: float = 0.0
+    owner: str | None = None
+    """The name of the caller who made it, and who alone gets it; None where nobody is asked."""
 
     @property
     def is_at_work(self) -> bool:
@@ -74,17 +76,17 @@ class ResponseStore:
             kept.size += grown
             self.add(kept)
 
-    def get(self, id: str) -> KeptResponse:
-        """Return a response. Raises `ResponseNotFound`."""
+    def get(self, id: str, *, owner: str | None = None) -> KeptResponse:
+        """Return a response, of that owner if one is given. Raises `ResponseNotFound`."""
         self._drop_old()
         kept = self._kept.get(id)
-        if kept is None:
+        if kept is None or owner not in (None, kept.owner):
             raise ResponseNotFound(id)
         return kept
 
-    def remove(self, id: str) -> None:
-        """Forget a response, and cancel it if it is still at work. Raises `ResponseNotFound`."""
-        kept = self.get(id)
+    def remove(self, id: str, *, owner: str | None = None) -> None:
+        """Forget a response, and cancel it if it is still at work. Raises as `get()`."""
+        kept = self.get(id, owner=owner)
         self._drop(id)
         if kept.task is not None:
             kept.task.cancel()

@@ -25,6 +25,7 @@ from hayhooks.errors import (
 )
 from hayhooks.http.answers import dump_json, send_json
 from hayhooks.http.bodies import parse_body, read_body
+from hayhooks.http.callers import caller_name
 from hayhooks.http.router import PipelineRouter
 from hayhooks.http.streams import send_events, send_response, unless_gone
 from hayhooks.logger import log
@@ -87,7 +88,9 @@ class ResponsesEndpoint(ModelEndpoint):
         text = await read_body(receive)
         request = parse_body(text, ResponseRequest.model_validate_json)
         deployment = self.find(request.model, scope)
-        work = _Work(request, self._previous(request), size=len(text), kept=self.responses)
+        owner = caller_name(scope)
+        work = _Work(request, self._previous(request, owner), size=len(text), kept=self.responses)
+        work.kept.owner = owner
         if request.background:
             self._begin_in_background(work, deployment=deployment, scope=scope)
             await send_json(send, dump_json(work.kept.response))
@@ -101,12 +104,12 @@ class ResponsesEndpoint(ModelEndpoint):
             await unless_gone(receive, self._collect(work, result))
             await send_json(send, self._keep(work, dump_json(work.kept.response)))
 
-    def _previous(self, request: ResponseRequest) -> KeptResponse | None:
+    def _previous(self, request: ResponseRequest, owner: str | None) -> KeptResponse | None:
         """Return the response that a request goes on from."""
         if request.previous_response_id is None:
             return None
         try:
-            previous = self.responses.get(request.previous_response_id)
+            previous = self.responses.get(request.previous_response_id, owner=owner)
         except ResponseNotFound:
             raise PreviousResponseNotFound(request.previous_response_id) from None
         if previous.is_at_work:

@@ -21,6 +21,8 @@ EVENT_STREAM: JsonSchema = {"description": "Server-sent events."}
 
 _MEANINGS = {
     400: "The request cannot be read",
+    401: "An API key is needed, and none that is valid was sent",
+    403: "The caller may not do this",
     404: "There is nothing of that name or id",
     409: "The name is taken",
     413: "The upload is too large",

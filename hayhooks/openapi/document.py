@@ -17,6 +17,7 @@ from hayhooks.openapi.fragment import Fragment, make_fragment
 from hayhooks.openapi.names import operation_slugs, schema_names
 from hayhooks.openapi.operations import PIPELINE_ROUTES, TAGS, DescribedRoute
 from hayhooks.openapi.runs import RunDescription, describe_run
+from hayhooks.openapi.security import REQUIREMENT, SCHEMES, secured
 from hayhooks.openapi.system import make_system_part
 from hayhooks.pipelines.schema import RunSchema
 from hayhooks.settings import APP_DESCRIPTION, APP_TITLE
@@ -41,14 +42,18 @@ class ApiDocument:
         self._runs: weakref.WeakKeyDictionary[Deployment, RunDescription] = weakref.WeakKeyDictionary()
         self._parts: weakref.WeakKeyDictionary[Deployment, tuple[str, Fragment]] = weakref.WeakKeyDictionary()
         self._system: tuple[tuple[DescribedRoute, ...], Fragment] | None = None
+        # Once keys are asked for they always are: then all parts are made anew.
+        self._has_keys = False
         # No deployment is kept alive by a document that nobody asks for any more.
         self._joined: tuple[tuple[weakref.ref[Deployment], ...], Fragment, bytes] | None = None
 
     def encode(self, root_path: str = "") -> bytes:
         """Return the JSON of the document; blocking. `root_path` is the prefix of all paths for a client."""
         with self._lock:
-            deployments = self._app.deployments
-            body = self._body(deployments)
+            if self._app.access.asks_for_keys and not self._has_keys:
+                self._has_keys, self._system = True, None
+                self._parts.clear()
+            body = self._body(self._app.deployments)
         servers = b'"servers":' + dump_json([{"url": quote(root_path)}]) + b"," if root_path else b""
         return b"{" + _HEAD + servers + body + b"}"
 
@@ -66,24 +71,26 @@ class ApiDocument:
         if self._joined is None or self._joined[0] != key or self._joined[1] is not system:
             slugs = operation_slugs(deployments)
             parts = [self._part(deployment, slugs[name]) for name, deployment in deployments.items()]
-            self._joined = (key, system, _join([system, *parts]))
+            self._joined = (key, system, _join([system, *parts], has_keys=self._has_keys))
         return self._joined[2]
 
     def _part(self, deployment: Deployment, slug: str) -> Fragment:
         known = self._parts.get(deployment)
         if known is None or known[0] != slug:
-            known = self._parts[deployment] = (slug, make_fragment(deployment, slug=slug, describe=self.describe))
+            fragment = make_fragment(deployment, slug=slug, describe=self.describe)
+            known = self._parts[deployment] = (slug, secured(fragment) if self._has_keys else fragment)
         return known[1]
 
     def _system_part(self) -> Fragment:
-        """Return the part of the server itself, which changes only if a host adds or removes routes."""
+        """Return the part of the server itself, which changes with the routes of a host, and with the first key."""
         routes = tuple(
             DescribedRoute(route.name, route.path, frozenset(route.methods or ()))
             for route in self._app.routes
             if isinstance(route, Route)
         )
         if self._system is None or self._system[0] != routes:
-            self._system = (routes, make_system_part([*routes, *PIPELINE_ROUTES]))
+            fragment = make_system_part([*routes, *PIPELINE_ROUTES])
+            self._system = (routes, secured(fragment) if self._has_keys else fragment)
         return self._system[1]
 
 
@@ -99,7 +106,7 @@ _HEAD = (
 )
 
 
-def _join(parts: Sequence[Fragment]) -> bytes:
+def _join(parts: Sequence[Fragment], *, has_keys: bool) -> bytes:
     paths: list[bytes] = []
     schemas: dict[str, bytes] = {}
     for part, names in zip(parts, schema_names(parts), strict=True):
@@ -107,4 +114,7 @@ def _join(parts: Sequence[Fragment]) -> bytes:
         paths += [own_paths] if own_paths else []
         schemas.update(own_schemas)
     members = b",".join(dump_json(name) + b":" + schema for name, schema in sorted(schemas.items()))
-    return b'"paths":{' + b",".join(paths) + b'},"components":{"schemas":{' + members + b"}}"
+    requirement, schemes = (REQUIREMENT, SCHEMES) if has_keys else (b"", b"")
+    return (
+        requirement + b'"paths":{' + b",".join(paths) + b'},"components":{"schemas":{' + members + b"}" + schemes + b"}"
+    )

@@ -19,7 +19,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from hayhooks.deploy.sources import FilesSource, YamlSource
-from hayhooks.settings import Settings
+from hayhooks.settings import SECRETS, Settings
 from hayhooks.trial.report import TrialProblem, TrialReport
 
 ASKED_FILE = "asked.json"
@@ -110,7 +110,8 @@ class Trial:
 
 
 def _encoded(name: str, source: FilesSource | YamlSource, settings: Settings) -> bytes:
-    body: dict[str, Any] = {"name": name, "settings": settings.model_dump(mode="json"), "params": source.labels.params}
+    shown = settings.model_dump(mode="json", exclude=set(SECRETS))
+    body: dict[str, Any] = {"name": name, "settings": shown, "params": source.labels.params}
     if isinstance(source, YamlSource):
         body |= {"source_code": source.text, "derives_sockets": source.derives_sockets}
     else:

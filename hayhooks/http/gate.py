@@ -1,0 +1,65 @@
+"""The gate that every request passes, and the doors of the routes behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from hayhooks.errors import HayhooksError
+from hayhooks.http.access import Access
+from hayhooks.request import CurrentRequest
+from hayhooks.security.scopes import Need, need_of
+
+# RFC 6455, 7.4.1: a message violates the policy.
+_REFUSED = 1008
+
+
+class Gate:
+    """Notes who sends a request, or refuses it; `answer` writes an error."""
+
+    def __init__(self, app: ASGIApp, *, access: Access, answer: Callable[[Scope, Exception], Response]) -> None:
+        self.app = app
+        self.access = access
+        self.answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        try:
+            caller = await self.access.identify(scope)
+        except (HayhooksError, HTTPException) as exc:
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": _REFUSED})
+            else:
+                await self.answer(scope, exc)(scope, receive, send)
+            return
+        scope["hayhooks.caller"] = caller
+        request: CurrentRequest | None = scope.get("hayhooks.request")
+        if caller is not None and request is not None:
+            request.key = caller.name or None
+        await self.app(scope, receive, send)
+
+
+class Door:
+    """Lets through to a route who may do what it does."""
+
+    def __init__(self, app: ASGIApp, *, access: Access, need: Need) -> None:
+        self.app = app
+        self.access = access
+        self.need = need
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.access.check(scope, self.need)
+        await self.app(scope, receive, send)
+
+
+def put_doors(routes: list[Route], access: Access) -> list[Route]:
+    """Put a door before each route of the server, as the table of scopes says."""
+    for route in routes:
+        route.app = Door(route.app, access=access, need=need_of(route.name))
+    return routes
