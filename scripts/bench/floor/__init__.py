@@ -1,0 +1,1 @@
+"""What a hand-written Starlette application does the same jobs with."""
