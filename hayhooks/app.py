@@ -85,9 +85,8 @@ class Hayhooks(Starlette):
     ) -> None:
         self.settings = settings or Settings()
         self.threads = WorkerThreads(_OWN_THREADS, name="hayhooks-own")
-        run_threads = WorkerThreads(self.settings.run_threads)
         self.runner = Runner(
-            run_threads,
+            self.settings.run_threads,
             show_tracebacks=self.settings.show_tracebacks,
             streaming_components=self.settings.streaming_components,
         )
@@ -211,7 +210,7 @@ class Hayhooks(Starlette):
             # A thread of its own: deploys that hang may hold all others.
             await WorkerThreads(1, name="hayhooks-end").run(self._stop)
             self.threads.close()
-            self.runner.threads.close()
+            self.runner.close()
             self._is_started = False
 
     async def startup(self) -> None:
@@ -231,7 +230,7 @@ class Hayhooks(Starlette):
     def build_middleware_stack(self) -> ASGIApp:
         """Put the request id and CORS around everything, also around the answer to an unforeseen error."""
         stack = with_cors(super().build_middleware_stack(), self.settings)
-        return RequestIdMiddleware(stack, access_log=self.settings.access_log)
+        return RequestIdMiddleware(stack, access_log=self.settings.access_log, send_timeout=self.settings.send_timeout)
 
     def _start(self) -> None:
         with self._start_lock:

@@ -25,9 +25,7 @@ class Builder:
         self._router = router
         self._is_taken = is_taken
         self._limit = TimeLimit(settings.deploy_timeout)
-        self._deployer = Deployer(
-            self.closer, show_tracebacks=settings.show_tracebacks, yaml_response=settings.yaml_response
-        )
+        self._deployer = Deployer(self.closer, settings)
 
     def build(self, name: str, source: Source, revision: Revision | None = None) -> Deployment:
         """Build a pipeline. Raises `DeployTimedOut`, and what `Deployer.build()` raises."""

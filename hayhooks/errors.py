@@ -16,6 +16,7 @@
     │   └── PreviousResponseNotFound   400  the response to go on from is not kept
     ├── ResponseNotFound               404  no response of that id is kept
     ├── UploadNotFound                 404  no uploaded file of that id is kept
+    ├── RequestNotFound                404  nothing runs for a request of that id
     ├── PipelineNotFound               404  no pipeline of that name is deployed
     │   └── ModelNotFound              404  none has the name that a request gives as `model`
     ├── RevisionNotFound               404  the pipeline has no such revision
@@ -31,7 +32,11 @@
     ├── PipelineRunError               500  the user's code failed while running
     │   ├── ProviderRateLimited        429  because a model's provider refused more requests
     │   ├── ProviderUnavailable        502  because the provider could not be reached, or failed
-    │   └── ProviderTimedOut           504  because the provider did not answer in time
+    │   ├── ProviderTimedOut           504  because the provider did not answer in time
+    │   ├── RunTimedOut                504  because it took longer than the pipeline's `timeout`
+    │   ├── RunCancelled               499  because somebody cancelled it
+    │   └── ServerStopping             503  because the server ends
+    ├── QueueFull                      429  the pipeline has as many runs, and as many that wait, as it may
     ├── PipelineFilesError             500  the source could not be written
     │   └── PipelinePathError          422  a pipeline name or a file path that is refused
     ├── PipelineModuleLoadError        422  the wrapper's module could not be imported
@@ -179,6 +184,16 @@ class UploadNotFound(HayhooksError):
         super().__init__(f"No such File object: {id}")
 
 
+class RequestNotFound(HayhooksError):
+    """Nothing runs for a request of this id, or not any more."""
+
+    status_code = 404
+    code = "request_not_found"
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"Nothing runs for a request with the id '{id}'")
+
+
 class PipelineNotFound(HayhooksError):
     """No pipeline of this name is deployed."""
 
@@ -306,6 +321,48 @@ class ProviderTimedOut(PipelineRunError):
 
     status_code = 504
     code = "provider_timeout"
+
+
+class RunTimedOut(PipelineRunError):
+    """A run took longer than its pipeline allows."""
+
+    status_code = 504
+    code = "run_timeout"
+
+    def __init__(self, name: str, seconds: float) -> None:
+        super().__init__(f"Pipeline '{name}' did not finish within {seconds:g} s")
+
+
+class RunCancelled(PipelineRunError):
+    """A run was cancelled. The status is what proxies write for it; official clients do not repeat such a request."""
+
+    status_code = 499
+    code = "run_cancelled"
+
+    def __init__(self) -> None:
+        super().__init__("The run was cancelled")
+
+
+class ServerStopping(PipelineRunError):
+    """The server ends, or takes no new runs because it is about to."""
+
+    status_code = 503
+    code = "server_stopping"
+
+    def __init__(self) -> None:
+        super().__init__("The server is stopping")
+        self.headers = {"Retry-After": "1"}
+
+
+class QueueFull(HayhooksError):
+    """A pipeline has as many runs under way, and as many that wait, as it may have."""
+
+    status_code = 429
+    code = "queue_full"
+
+    def __init__(self, name: str, *, running: int, queued: int, retry_after: int) -> None:
+        super().__init__(f"Pipeline '{name}' is busy: {running} under way, {queued} waiting; try again later")
+        self.headers = {"Retry-After": str(retry_after)}
 
 
 class PipelineFilesError(HayhooksError):

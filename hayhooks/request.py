@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextvars import ContextVar
+from copy import copy
+from typing import Any
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 class CurrentRequest:
     """What a wrapper can know of the request that it works for."""
 
-    __slots__ = ("client_has_left", "headers", "id", "key", "pipeline", "revision")
+    __slots__ = ("_receive", "client_has_left", "headers", "id", "is_cancelled", "key", "pipeline", "revision")
 
-    def __init__(self, id: str, headers: Mapping[str, str]) -> None:
+    def __init__(self, id: str, headers: Mapping[str, str], receive: Receive | None = None) -> None:
+        self._receive = receive
         self.id = id
         """The id in the log and in the `x-request-id` of the answer."""
         self.headers = headers
@@ -24,6 +30,21 @@ class CurrentRequest:
         """The number of its revision; None where it is not saved."""
         self.client_has_left = False
         """Whether nobody waits for the answer any more."""
+        self.is_cancelled = False
+        """Whether the run is to end: the client has left, the time is up, or somebody cancelled it."""
+
+    async def until_left(self) -> None:
+        """Wait until the client leaves. For the server itself, which lets only one wait at a time."""
+        if self._receive is None:
+            await asyncio.get_running_loop().create_future()
+            return
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.client_has_left = True
+
+    def let_client_go(self) -> None:
+        """Say that the client has its answer. For the server itself, whose connection is held until then."""
+        self._receive = None
 
 
 _current: ContextVar[CurrentRequest | None] = ContextVar("hayhooks_current_request", default=None)
@@ -39,6 +60,15 @@ def current_request() -> CurrentRequest | None:
     True
     """
     return _current.get()
+
+
+def detach_request() -> None:
+    """Let the current task go on with the current request when that is answered, or its client has left."""
+    request = _current.get()
+    if request is not None:
+        detached = copy(request)
+        detached.let_client_go()
+        begin_request(detached)
 
 
 def begin_request(request: CurrentRequest) -> None:

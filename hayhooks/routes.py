@@ -12,6 +12,7 @@ from hayhooks.http.deploy import deploy_routes
 from hayhooks.http.draw import draw_routes
 from hayhooks.http.legacy import old_routes
 from hayhooks.http.pages import page_routes
+from hayhooks.http.requests import cancel_route, request_routes
 from hayhooks.http.revisions import revision_routes, rollback_route
 from hayhooks.http.router import PipelineRoute
 from hayhooks.http.run import RunEndpoint
@@ -33,6 +34,7 @@ _POST = frozenset({"POST"})
 
 def system_routes(app: Hayhooks, *, admin: bool) -> list[Route]:
     """Return the routes of the server; those that change what is served only with `admin`."""
+    is_open = admin and app.settings.deploy != "off"
     chat = ChatEndpoint(app.runner, app.pipelines)
     embeddings = EmbeddingsEndpoint(app.runner, app.pipelines, threads=app.threads)
     files = FilesEndpoint(
@@ -49,7 +51,8 @@ def system_routes(app: Hayhooks, *, admin: bool) -> list[Route]:
         *response_routes(ResponsesEndpoint(app.runner, app.pipelines, app.responses), app.responses),
         *model_routes(app),
         *revision_routes(app),
-        *([*deploy_routes(app), rollback_route(app)] if admin and app.settings.deploy != "off" else ()),
+        *request_routes(app),
+        *([*deploy_routes(app), rollback_route(app), cancel_route(app)] if is_open else ()),
     ]
 
 

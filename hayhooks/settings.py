@@ -112,7 +112,17 @@ class Settings(BaseModel):
         StartupDeployStrategy.PARALLEL, description="Whether pipelines are set up side by side at start-up."
     )
     startup_deploy_workers: int = Field(4, ge=1, le=32, description="How many are set up side by side.")
-    run_threads: int = Field(512, ge=1, description="How many plain run methods may run at the same time.")
+    run_threads: int = Field(
+        512, ge=1, description="How many plain run methods of one pipeline may run at the same time."
+    )
+    max_concurrency: int | None = Field(
+        None, ge=1, description="How many runs of one pipeline may be under way at the same time; those beyond wait."
+    )
+    max_queue: int = Field(100, ge=0, description="How many runs of one pipeline may wait; those beyond are refused.")
+    run_timeout: float | None = Field(None, gt=0, description="Seconds that a run may take, with all of its stream.")
+    send_timeout: float = Field(
+        60, gt=0, description="Seconds after which a client that reads nothing of a stream is cut off."
+    )
     trial_timeout: float = Field(
         60, gt=0, description="Seconds that a pipeline gets to be ready when it is only tried."
     )

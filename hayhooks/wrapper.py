@@ -49,6 +49,12 @@ class BasePipelineWrapper(ABC):
     a2a_card: ClassVar[dict[str, Any] | None] = None
     deployment_type: ClassVar[str | None] = None
     """Shown by `GET /status`: "agent", "pipeline", "unknown", or None to look at `pipeline`."""
+    max_concurrency: ClassVar[int | None] = None
+    """How many runs may be under way at the same time; those beyond wait. None for the server's setting, as below."""
+    max_queue: ClassVar[int | None] = None
+    """How many may wait; those beyond are refused with status 429."""
+    timeout: ClassVar[float | None] = None
+    """Seconds that a run may take, to the end of its value or of its stream."""
     params: Any = None
     """The preset that it was deployed with: an instance of the class's model `Params`, else a dict, or None."""
     examples: Sequence[Mapping[str, Any]] = ()

@@ -213,7 +213,7 @@ def test_a_revision_that_is_being_deployed_again_is_not_pruned(tmp_path: Path) -
     app = Hayhooks(tmp_path / "pipelines", settings=Settings(revisions_kept=1))
     gate.touch()
     running = app.deploy("qa", first, save=True)
-    running.runs.begin()
+    running.runs.begin("a run")
     app.deploy("qa", version("v2"), overwrite=True, save=True)
     gate.unlink()
     (tmp_path / "entered").unlink()
@@ -222,7 +222,7 @@ def test_a_revision_that_is_being_deployed_again_is_not_pruned(tmp_path: Path) -
     wait_until((tmp_path / "entered").exists)
     # The last run of the first version ends, and with it the version.
     before = threading.active_count()
-    running.runs.end()
+    running.runs.end("a run")
     wait_until(lambda: threading.active_count() <= before)
     thread.join(0.03)
     gate.touch()

@@ -9,7 +9,7 @@ import traceback
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from hayhooks.deploy.closing import Closer
 from hayhooks.deploy.deployment import TYPES, Deployment
@@ -21,26 +21,27 @@ from hayhooks.deploy.store import translated
 from hayhooks.errors import HayhooksError, PipelineWrapperError, PipelineYamlError, error_text
 from hayhooks.files import write_files
 from hayhooks.logger import log
+from hayhooks.pipelines.boundaries import add_boundaries
 from hayhooks.pipelines.examples import check_examples
+from hayhooks.pipelines.limits import Limits, declared_limits
 from hayhooks.pipelines.methods import find_run_methods
+from hayhooks.pipelines.run_count import RunCount
 from hayhooks.pipelines.schema import make_run_schema
 from hayhooks.pipelines.yaml import YAMLPipelineWrapper
+from hayhooks.settings import Settings
 from hayhooks.wrapper import BasePipelineWrapper
 
 
 class Deployer:
     """Builds deployments. Touches no table and no store, so that a failure has nothing to undo."""
 
-    def __init__(
-        self,
-        closer: Closer,
-        *,
-        show_tracebacks: bool = False,
-        yaml_response: Literal["raw", "declared"] = "raw",
-    ) -> None:
+    def __init__(self, closer: Closer, settings: Settings) -> None:
         self.closer = closer
-        self.show_tracebacks = show_tracebacks
-        self.yaml_response: Literal["raw", "declared"] = yaml_response
+        self.show_tracebacks = settings.show_tracebacks
+        self.yaml_response = settings.yaml_response
+        self.limits = Limits(
+            max_concurrency=settings.max_concurrency, max_queue=settings.max_queue, timeout=settings.run_timeout
+        )
 
     def build(self, name: str, source: Source, *, revision: Revision | None = None) -> Deployment:
         """Load, set up and inspect a pipeline; blocking.
@@ -95,6 +96,7 @@ class Deployer:
             if inspect.iscoroutinefunction(wrapper.setup):
                 raise PipelineWrapperError("setup() must be a plain method: it is called in a thread, not awaited")
             self._called("Failed to call setup() on pipeline wrapper instance", wrapper.setup)
+            add_boundaries(wrapper)
             deployment = self._described(name, wrapper, **facts)
         except BaseException:
             self.closer.close(name, wrapper)
@@ -109,7 +111,9 @@ class Deployer:
             methods = find_run_methods(wrapper)
             schema = make_run_schema(name, methods["run_api"]) if "run_api" in methods else None
             check_examples(wrapper.examples, schema)
-            deployment = Deployment(name, wrapper, methods, schema, self.closer, **facts)
+            limits = wrapper.limits if isinstance(wrapper, YAMLPipelineWrapper) else declared_limits(type(wrapper))
+            runs = RunCount(name, limits.over(self.limits))
+            deployment = Deployment(name, wrapper, methods, schema, self.closer, runs=runs, **facts)
             # Users may have made properties of these: they have to fail now, not in each `GET /status`.
             deployment.type, deployment.skips_mcp, wrapper.skip_a2a  # noqa: B018
         except HayhooksError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from dataclasses import replace
 from functools import partial
@@ -19,8 +20,8 @@ from hayhooks.errors import InvalidRequest, PipelineExists
 from hayhooks.http.answers import JSONAnswer
 from hayhooks.http.bodies import parse_body, read_body
 from hayhooks.http.callers import caller_name
-from hayhooks.http.streams import unless_gone
 from hayhooks.pipelines.threads import WorkerThreads
+from hayhooks.request import current_request
 from hayhooks.trial.report import TrialProblem, TrialReport
 from hayhooks.trial.run import Trial
 
@@ -152,7 +153,7 @@ def deploy_routes(app: Hayhooks) -> list[Route]:
     async def deploy(request: Request, parse: Any) -> Response:
         asked: DeployRequest = parse_body(await json_body(request), parse)
         if is_set(request, "dry_run"):
-            report = await unless_gone(request.receive, _tried(app, asked, trial_threads))
+            report = await _tried(app, asked, trial_threads)
             return JSONAnswer(report.as_json())
         save = asked.is_saved and app.store is not None
         work = partial(
@@ -195,10 +196,14 @@ def deploy_routes(app: Hayhooks) -> list[Route]:
 async def _tried(app: Hayhooks, asked: DeployRequest, threads: WorkerThreads) -> TrialReport:
     """Return the report of a trial, which ends with its client."""
     trial = Trial(asked.name, asked.source, settings=app.settings)
+    request = current_request()
+    assert request is not None
+    leaving = asyncio.ensure_future(request.until_left())
+    leaving.add_done_callback(lambda _: trial.end())
     try:
         report: TrialReport = await threads.run(trial.run)
     finally:
-        trial.end()
+        leaving.cancel()
     if asked.name in app.deployments and not asked.overwrite:
         taken = str(PipelineExists(asked.name))
         report.problems.insert(0, TrialProblem(severity="error", message=taken, hint="Deploy with `overwrite`."))

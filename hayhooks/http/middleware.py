@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import re
 import time
@@ -11,7 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hayhooks.http.streams import BrokenStream
+from hayhooks.http.leaving import BrokenStream, Sending, StalledClient, cut
 from hayhooks.logger import log
 from hayhooks.request import CurrentRequest, begin_request
 from hayhooks.settings import Settings
@@ -27,38 +28,62 @@ class RequestIdMiddleware:
     else 8 hexadecimal digits. The answer of a saved pipeline also has the number of its revision,
     as `x-hayhooks-revision`.
 
-    With `access_log` it writes one line per request.
+    With `access_log` it writes one line per request. A client that takes nothing of a stream for
+    `send_timeout` seconds is cut off.
     """
 
-    def __init__(self, app: ASGIApp, *, access_log: bool = False) -> None:
+    def __init__(self, app: ASGIApp, *, access_log: bool, send_timeout: float) -> None:
         self.app = app
         self.access_log = access_log
+        self.send_timeout = send_timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        request = CurrentRequest(_sane(headers.get("x-request-id")) or f"{random.getrandbits(32):08x}", headers)
+        request = CurrentRequest(
+            _sane(headers.get("x-request-id")) or f"{random.getrandbits(32):08x}", headers, receive
+        )
         begin_request(request)
         scope["hayhooks.request"] = request
         header = (b"x-request-id", request.id.encode())
         began = time.perf_counter()
         status = 0
+        sending: Sending | None = None
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status
+            nonlocal status, sending
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), header, *_revision_header(request)]
-            await send(message)
+            if not message.get("more_body"):
+                await send(message)
+                return
+            if sending is None:
+                sending = Sending(self.send_timeout)
+            sending.task = asyncio.current_task()
+            try:
+                await send(message)
+            except asyncio.CancelledError:
+                sending.check()
+                raise
+            finally:
+                sending.task = None
+                sending.parts += 1
 
         try:
             await self.app(scope, receive, send_with_id)
+        except StalledClient:
+            log.warning("A client has taken nothing for {:g} s: it is cut off", self.send_timeout)
+            cut(scope, send)
         except (BrokenStream, ClientDisconnect):
             # Returning without a last chunk makes the server cut the connection, if the client has not.
             pass
         finally:
+            request.let_client_go()
+            if sending is not None:
+                sending.stop()
             if self.access_log:
                 milliseconds = (time.perf_counter() - began) * 1000
                 log.info("{} {} {} {:.1f} ms", scope["method"], _printable(scope["path"]), status, milliseconds)

@@ -101,8 +101,13 @@ class Catalogue:
         """Return what is served under a name, and its revisions. Raises `PipelineNotFound`."""
         revisions = self.revisions(name)
         deployment = self.app.deployments.get(name)
-        served = _undeployed(name) if deployment is None else self.summary(deployment)
+        served = _undeployed(name) if deployment is None else self._served(deployment)
         return {**served, "revisions": revisions}
+
+    def _served(self, deployment: Deployment) -> dict[str, Any]:
+        lane = self.app.runner.lane(deployment.name)
+        load = {"running": lane.running if lane else 0, "queued": lane.queued if lane else 0}
+        return {**self.summary(deployment), "limits": deployment.runs.limits.model_dump(), "load": load}
 
     def revisions(self, name: str) -> list[dict[str, Any]]:
         """Return the saved revisions of a pipeline, newest first. Raises `PipelineNotFound`."""

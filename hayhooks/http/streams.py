@@ -6,30 +6,24 @@ it is imported, to end open streams when the server stops.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from typing import Any
 
 import anyio
 from sse_starlette import EventSourceResponse, ServerSentEvent
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from hayhooks.errors import PipelineRunError
 from hayhooks.http.answers import dump_json, error_detail
 from hayhooks.http.guard import Guard
+from hayhooks.http.leaving import BrokenStream, noting_departure
 from hayhooks.logger import log
 from hayhooks.pipelines.chunks import chunk_text
 from hayhooks.pipelines.runner import RunStream
 
-T = TypeVar("T")
 Encode = Callable[[Any], bytes]
 """Turns a chunk into what goes over the wire, empty for nothing."""
-
-
-class BrokenStream(Exception):
-    """A plain stream failed after its first byte: all that is left is to cut the connection."""
 
 
 async def send_text(stream: RunStream, *, guard: Guard, scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,7 +31,7 @@ async def send_text(stream: RunStream, *, guard: Guard, scope: Scope, receive: R
     opening = _Opening(send)
     frames = _frames(stream, opening, guard=guard, encode=_chunk_bytes, end=_nothing, failed=_cut)
     response = StreamingResponse(frames, media_type="text/plain")
-    await _send(response, frames, opening=opening, scope=scope, receive=receive)
+    await _send(response, frames, stream=stream, opening=opening, scope=scope, receive=receive)
 
 
 async def send_events(
@@ -58,7 +52,7 @@ async def send_events(
     opening = _Opening(send)
     frames = _frames(stream, opening, guard=guard, encode=encode, end=end, failed=failed)
     response = EventSourceResponse(frames, sep="\n", ping_message_factory=_ping)
-    await _send(response, frames, opening=opening, scope=scope, receive=receive)
+    await _send(response, frames, stream=stream, opening=opening, scope=scope, receive=receive)
 
 
 async def send_plain_events(stream: RunStream, *, guard: Guard, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,7 +75,7 @@ async def send_response(response: Response, *, guard: Guard, scope: Scope, recei
         # Its body runs in a task of its own, where what escapes ends the server.
         response.body_iterator = _guarded(response.body_iterator, guard)
     with guard:
-        await response(scope, receive, send)
+        await response(scope, noting_departure(scope, receive), send)
 
 
 class _Opening:
@@ -110,16 +104,19 @@ async def _send(
     response: StreamingResponse | EventSourceResponse,
     frames: AsyncGenerator[bytes, None],
     *,
+    stream: RunStream,
     opening: _Opening,
     scope: Scope,
     receive: Receive,
 ) -> None:
     try:
-        await response(scope, receive, opening.send)
+        await response(scope, noting_departure(scope, receive), opening.send)
     finally:
         # A client that leaves while bytes are sent cancels that task: closing must happen all the same.
         with anyio.CancelScope(shield=True):
             await frames.aclose()
+            # Frames of which none was asked for have not closed it.
+            await stream.aclose()
     if opening.failure is not None:
         raise opening.failure
 
@@ -174,28 +171,6 @@ async def _guarded(body: AsyncIterable[Any], guard: Guard) -> AsyncIterator[Any]
             except StopAsyncIteration:
                 return
         yield chunk
-
-
-async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
-    """Do some work for a client, in one task; cancel it and raise `ClientDisconnect` when the client leaves."""
-    working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_wait_until_gone(receive))
-    try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ClientDisconnect
-        return working.result()
-    finally:
-        leaving.cancel()
-        if not working.done():
-            working.cancel()
-            with anyio.CancelScope(shield=True):
-                await asyncio.wait({working})
-
-
-async def _wait_until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _nothing() -> bytes:

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from hayhooks.errors import PipelineRunError, UnsupportedParameter
 from hayhooks.http.answers import dump_json, send_json
 from hayhooks.http.bodies import parse_body, read_body
-from hayhooks.http.streams import send_events, send_response, unless_gone
+from hayhooks.http.streams import send_events, send_response
 from hayhooks.openai.deltas import DeltaReader, client_tool_names
 from hayhooks.openai.endpoint import ModelEndpoint
 from hayhooks.openai.errors import error_frame
@@ -46,7 +46,7 @@ class ChatEndpoint(ModelEndpoint):
         elif chat.is_streamed:
             await self._stream(chat, result, scope=scope, receive=receive, send=send)
         else:
-            await send_json(send, await unless_gone(receive, self._collect(chat, result)))
+            await send_json(send, await self._collect(chat, result))
 
     def _parse(self, text: bytes) -> dict[str, Any]:
         """Return the whole body as plain data; `model` may be left out where the path says it."""

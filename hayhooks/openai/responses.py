@@ -27,7 +27,7 @@ from hayhooks.http.answers import dump_json, send_json
 from hayhooks.http.bodies import parse_body, read_body
 from hayhooks.http.callers import caller_name
 from hayhooks.http.router import PipelineRouter
-from hayhooks.http.streams import send_events, send_response, unless_gone
+from hayhooks.http.streams import send_events, send_response
 from hayhooks.logger import log
 from hayhooks.openai.deltas import DeltaReader, client_tool_names
 from hayhooks.openai.endpoint import ModelEndpoint
@@ -39,6 +39,7 @@ from hayhooks.openai.types import FirstMistake
 from hayhooks.openai.whole import as_plain, is_whole
 from hayhooks.pipelines.runner import Runner, RunStream
 from hayhooks.pipelines.tokens import TokenMeter, token_meter
+from hayhooks.request import detach_request
 
 
 class ResponseRequest(BaseModel):
@@ -101,7 +102,7 @@ class ResponsesEndpoint(ModelEndpoint):
         elif request.stream:
             await self._stream(work, result, scope=scope, receive=receive, send=send)
         else:
-            await unless_gone(receive, self._collect(work, result))
+            await self._collect(work, result)
             await send_json(send, self._keep(work, dump_json(work.kept.response)))
 
     def _previous(self, request: ResponseRequest, owner: str | None) -> KeptResponse | None:
@@ -165,6 +166,7 @@ class ResponsesEndpoint(ModelEndpoint):
         self.require(deployment)
 
         async def run() -> None:
+            detach_request()
             try:
                 result = await self._run(work, deployment=deployment, scope=scope)
                 if isinstance(result, Response):

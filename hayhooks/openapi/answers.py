@@ -27,12 +27,12 @@ _MEANINGS = {
     409: "The name is taken",
     413: "The upload is too large",
     422: "The request does not fit",
-    429: "A service that the pipeline calls refuses more requests",
+    429: "The pipeline is busy and its queue is full, or a service that it calls refuses more requests",
     500: "The pipeline failed",
     501: "The pipeline lacks the method for this route",
     502: "A service that the pipeline calls failed",
     503: "Another deploy of the pipeline does not end",
-    504: "A service that the pipeline calls did not answer in time",
+    504: "The pipeline, or a service that it calls, did not answer in time",
 }
 
 RUN_ERRORS = (400, 404, 422, 429, 500, 502, 504)

@@ -183,6 +183,14 @@ OPERATIONS: dict[str, Operation] = {
         errors=(404,),
         meanings=_NOT_KNOWN,
     ),
+    "requests_list": Operation("status", "List what runs at the moment", {JSON: shapes.Requests}),
+    "requests_cancel": Operation(
+        "config",
+        "Cancel what runs for a request",
+        {JSON: shapes.CancelledRequest},
+        errors=(404,),
+        meanings={404: "Nothing runs for a request of that id"},
+    ),
     "revisions_list": Operation(
         "status",
         "List the saved revisions of a pipeline",

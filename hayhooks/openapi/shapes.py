@@ -164,6 +164,34 @@ class DescribedPipeline(BaseModel):
     revisions: list[SavedRevision]
 
 
+class RunningRequest(BaseModel):
+    """Something that runs."""
+
+    id: str | None = Field(description="The `x-request-id` of the request that it works for.")
+    pipeline: str
+    revision: int | None
+    key: str | None = Field(description="The name of the API key that was sent.")
+    state: Literal["queued", "running", "streaming", "cancelled"] = Field(
+        description="`cancelled` where it was cancelled and goes on all the same."
+    )
+    seconds: float = Field(description="For how long it has been running, or waiting in the queue.")
+    client_has_left: bool
+
+
+class Requests(BaseModel):
+    """What runs at the moment, the oldest first."""
+
+    requests: list[RunningRequest]
+
+
+class CancelledRequest(BaseModel):
+    """What became of what ran for a request; the status is 202 if some of it goes on."""
+
+    id: str
+    cancelled: list[RunningRequest]
+    cannot_be_stopped: list[RunningRequest]
+
+
 class PipelineSchema(BaseModel):
     """What a pipeline takes and gives."""
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
-import threading
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from contextvars import copy_context
 from typing import Any
 
 from hayhooks.pipelines.channel import Channel, StreamClosed, filled_channel
 from hayhooks.pipelines.methods import Colour, RunMethod
+from hayhooks.pipelines.runs import hold_current, start_thread
 from hayhooks.pipelines.threads import WorkerThreads
 
 
@@ -19,7 +20,13 @@ async def call(method: RunMethod, arguments: Mapping[str, Any], *, threads: Work
         return await method.func(**arguments)
     if method.colour is Colour.GENERATOR:
         return method.func(**arguments)
-    result = await threads.run(method.func, **arguments)
+    job = threads.submit(method.func, arguments)
+    try:
+        result = await job.future
+    except asyncio.CancelledError:
+        if not job.withdraw():
+            job.ended = hold_current()
+        raise
     return await result if inspect.isawaitable(result) else result
 
 
@@ -49,9 +56,7 @@ class ThreadIterator(AsyncIterator[Any]):
     async def __anext__(self) -> Any:
         if not self._is_started:
             self._is_started = True
-            threading.Thread(
-                target=self._context.run, args=(self._iterate,), name="hayhooks-stream", daemon=True
-            ).start()
+            start_thread(self._context, self._iterate, name="hayhooks-stream")
         return await self._channel.get_async()
 
     def ready(self) -> list[Any]:

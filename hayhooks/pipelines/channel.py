@@ -22,7 +22,7 @@ filled_channel: ContextVar[Channel | None] = ContextVar("hayhooks_filled_channel
 
 
 class StreamClosed(BaseException):
-    """The consumer of a stream has gone: the producer has to end.
+    """The consumer of a stream has gone, or a run was cancelled: the code that works for it has to end.
 
     Not an `Exception`, so that retries, fallbacks and `except Exception` in the code that
     is to be ended do not take it for a failure.

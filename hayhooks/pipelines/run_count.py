@@ -1,47 +1,52 @@
-"""How many runs a deployment still has, so that it can end after the last one."""
+"""The runs of one deployment: under which limits, and how many it still has, so that it can end after the last one."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from hayhooks.pipelines.limits import NO_LIMITS, Limits
+
+if TYPE_CHECKING:
+    from hayhooks.pipelines.lanes import Lane
 
 
 class RunCount:
     """Counts the runs that are under way, and calls back when the last one ends after `retire()`."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._runs = 0
-        self._then: Callable[[], None] | None = None
+    def __init__(self, name: str = "", limits: Limits = NO_LIMITS) -> None:
+        self.name = name
+        """The name of the pipeline."""
+        self.limits = limits
+        self.lane: Lane | None = None
+        """Where they run, since the first one."""
+        self._runs: set[object] = set()
+        # What is called after the last run; whoever takes it calls it.
+        self._then: list[Callable[[], None]] = []
 
     @property
     def current(self) -> int:
-        """How many runs are under way."""
-        return self._runs
+        """How many runs are under way, those included that wait for it."""
+        return len(self._runs)
 
-    def begin(self) -> None:
+    def begin(self, run: object) -> None:
         """Count a run."""
-        with self._lock:
-            self._runs += 1
+        self._runs.add(run)
 
-    def end(self) -> None:
-        """Count a run off."""
-        with self._lock:
-            self._runs -= 1
-            then = self._take_callback()
-        if then is not None:
+    def end(self, run: object) -> None:
+        """Count a run off, from any thread."""
+        self._runs.discard(run)
+        # No lock, as each run passes here: in a race with `retire()` both look, and one of them finds the callback.
+        if self._then and not self._runs and (then := self._take_callback()):
             then()
 
     def retire(self, then: Callable[[], None]) -> bool:
         """Return True when no run is under way; else call `then` when the last one ends, in its thread."""
-        with self._lock:
-            if not self._runs:
-                return True
-            self._then = then
-            return False
+        self._then.append(then)
+        return not self._runs and self._take_callback() is not None
 
     def _take_callback(self) -> Callable[[], None] | None:
-        if self._runs or self._then is None:
+        try:
+            return self._then.pop()
+        except IndexError:
             return None
-        then, self._then = self._then, None
-        return then

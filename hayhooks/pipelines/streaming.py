@@ -9,9 +9,9 @@ a stream makes the next callback raise, which ends the run at its next token.
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextvars import ContextVar, copy_context
+from functools import partial
 from typing import Any
 
 from hayhooks.pipelines.abandoned import close_connections
@@ -20,6 +20,7 @@ from hayhooks.pipelines.chunks import ChunkCallbacks
 from hayhooks.pipelines.components import ensure_async_support, is_agent, streams_async
 from hayhooks.pipelines.external import EventQueue, joined
 from hayhooks.pipelines.invocations import Invocation
+from hayhooks.pipelines.runs import hold_current, start_thread
 
 _current_emitter: ContextVar[_Emitter] = ContextVar("hayhooks_emitter")
 
@@ -189,12 +190,13 @@ class PipelineStream(Generator[Any, None, None]):
         if loop is None and (filled := filled_channel.get()) is not None:
             self._channel.feed(filled)
         if self._is_async and loop is not None:
+            let_go = hold_current()
             self._task = loop.create_task(self._emitter.produce_async(), context=self._context)
+            self._task.add_done_callback(lambda _: let_go())
             if self._emitter.is_shielded:
                 _keep_alive(self._task)
         else:
-            run, produce = self._context.run, self._emitter.produce
-            threading.Thread(target=run, args=(produce, loop), name="hayhooks-pipeline", daemon=True).start()
+            start_thread(self._context, partial(self._emitter.produce, loop), name="hayhooks-pipeline")
         self._is_started = True
 
 

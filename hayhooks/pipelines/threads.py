@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import Context, copy_context
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -26,7 +26,7 @@ class WorkerThreads:
     def __init__(self, limit: int, *, name: str = "hayhooks-run") -> None:
         self.limit = limit
         self.name = name
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._count = 0
         # Threads that wait, less the jobs that wait.
@@ -37,9 +37,13 @@ class WorkerThreads:
 
         When the waiting task is cancelled the thread still runs to its end.
         """
-        job = _Job(func, kwargs, copy_context(), asyncio.get_running_loop())
+        return await self.submit(func, kwargs).future
+
+    def submit(self, func: Callable[..., Any], kwargs: Mapping[str, Any]) -> Job:
+        """Have `func` called in a thread, in a copy of the current context."""
+        job = Job(func, kwargs, copy_context(), asyncio.get_running_loop())
         self._submit(job)
-        return await job.future
+        return job
 
     def close(self) -> None:
         """Let the threads end, busy ones after their job. What comes later starts new ones."""
@@ -49,7 +53,7 @@ class WorkerThreads:
         for _ in range(count):
             jobs.put(None)
 
-    def _submit(self, job: _Job) -> None:
+    def _submit(self, job: Job) -> None:
         with self._lock:
             jobs = self._jobs
             self._idle -= 1
@@ -62,7 +66,7 @@ class WorkerThreads:
         if starts:
             threading.Thread(target=self._work, args=(jobs,), name=self.name, daemon=True).start()
 
-    def _work(self, jobs: SimpleQueue[_Job | None]) -> None:
+    def _work(self, jobs: SimpleQueue[Job | None]) -> None:
         while True:
             try:
                 job = jobs.get(timeout=IDLE_SECONDS)
@@ -79,7 +83,7 @@ class WorkerThreads:
                 if jobs is self._jobs:
                     self._idle += 1
 
-    def _retire(self, jobs: SimpleQueue[_Job | None]) -> bool:
+    def _retire(self, jobs: SimpleQueue[Job | None]) -> bool:
         """Leave the pool, unless a job is on its way to this thread."""
         with self._lock:
             # After a close() the word to end is on its way too.
@@ -90,21 +94,34 @@ class WorkerThreads:
             return True
 
 
-class _Job:
+class Job:
     """One call on its way to a thread, and its result on the way back."""
 
-    __slots__ = ("context", "func", "future", "kwargs", "loop")
+    __slots__ = ("_has_ended", "_start", "context", "ended", "func", "future", "kwargs", "loop")
 
     def __init__(
-        self, func: Callable[..., Any], kwargs: dict[str, Any], context: Context, loop: asyncio.AbstractEventLoop
+        self, func: Callable[..., Any], kwargs: Mapping[str, Any], context: Context, loop: asyncio.AbstractEventLoop
     ) -> None:
         self.func = func
         self.kwargs = kwargs
         self.context = context
         self.loop = loop
         self.future: asyncio.Future[Any] = loop.create_future()
+        """Its result. Who waits for it may be cancelled; the call, once begun, goes on."""
+        self.ended: Callable[[], None] | None = None
+        """Called at the end where nobody waits for the result any more."""
+        # Whoever takes it decides whether the call begins: taking is atomic.
+        self._start = [True]
+        self._has_ended = False
+
+    def withdraw(self) -> bool:
+        """Return True if the call will never begin now, or has ended."""
+        return self._take_start() or self._has_ended
 
     def run(self) -> None:
+        """Call the function, unless the call was withdrawn."""
+        if not self._take_start():
+            return
         try:
             result: Any = self.context.run(self.func, **self.kwargs)
             error: BaseException | None = None
@@ -115,16 +132,24 @@ class _Job:
         except BaseException as exc:
             result, error = None, exc
         try:
-            self.loop.call_soon_threadsafe(_settle, self.future, result, error)
+            self.loop.call_soon_threadsafe(self._settle, result, error)
         except RuntimeError:
             # The loop was closed meanwhile: nobody waits any more.
-            pass
+            if self.ended is not None:
+                self.ended()
 
+    def _take_start(self) -> bool:
+        try:
+            return self._start.pop()
+        except IndexError:
+            return False
 
-def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
-    if future.cancelled():
-        return
-    if error is None:
-        future.set_result(result)
-    else:
-        future.set_exception(error)
+    def _settle(self, result: Any, error: BaseException | None) -> None:
+        self._has_ended = True
+        if self.future.cancelled():
+            if self.ended is not None:
+                self.ended()
+        elif error is None:
+            self.future.set_result(result)
+        else:
+            self.future.set_exception(error)

@@ -39,6 +39,8 @@ _NEEDS = {
     "pipelines_list": Need.READ,
     "pipelines_show": Need.READ,
     "revisions_list": Need.READ,
+    "requests_list": Need.READ,
+    "requests_cancel": Need.DEPLOY,
     # The source of a pipeline may hold what is nobody's business.
     "revisions_show": Need.DEPLOY,
     "deploy": Need.DEPLOY,

@@ -289,10 +289,10 @@ def test_the_revision_that_a_restart_would_serve_is_kept_however_old(app: Hayhoo
 def test_a_revision_that_still_runs_is_kept_however_old(pipelines: Path) -> None:
     app = Hayhooks(pipelines, settings=Settings(revisions_kept=1))
     first = app.deploy("qa", version("v1"), save=True)
-    first.runs.begin()
+    first.runs.begin("a run")
     app.deploy("qa", version("v2"), overwrite=True, save=True)
     during = revisions(pipelines, "qa")
-    first.runs.end()
+    first.runs.end("a run")
 
     assert during == [1, 2]
     wait_until(lambda: revisions(pipelines, "qa") == [2])

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from hayhooks.logger import log
+
 
 @pytest.fixture
 def fast_switches() -> Iterator[None]:
@@ -15,3 +17,13 @@ def fast_switches() -> Iterator[None]:
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(interval)
+
+
+@pytest.fixture
+def log_lines() -> Iterator[list[str]]:
+    lines: list[str] = []
+    sink = log.add(lambda message: lines.append(str(message)), format="{level} {message}")
+    log.enable("hayhooks")
+    yield lines
+    log.disable("hayhooks")
+    log.remove(sink)

@@ -9,27 +9,15 @@ from starlette.exceptions import HTTPException
 
 from hayhooks import SSEStream
 from hayhooks.errors import PipelineNotFound, PipelineRunError
-from hayhooks.logger import log
 from hayhooks.pipelines.invocations import default_streaming_components
 from hayhooks.pipelines.methods import inspect_method
 from hayhooks.pipelines.run_count import RunCount
 from hayhooks.pipelines.runner import Runner, RunStream
-from hayhooks.pipelines.threads import WorkerThreads
 from hayhooks.request import CurrentRequest, begin_request
 from tests.pipelines.generators import wait_until_async
 
 
 class Boom(Exception): ...
-
-
-@pytest.fixture
-def log_lines() -> Iterator[list[str]]:
-    lines: list[str] = []
-    sink = log.add(lambda message: lines.append(str(message)), format="{level} {message}")
-    log.enable("hayhooks")
-    yield lines
-    log.disable("hayhooks")
-    log.remove(sink)
 
 
 def raising(error: BaseException, where: str) -> Callable[..., Any]:
@@ -53,7 +41,7 @@ def raising(error: BaseException, where: str) -> Callable[..., Any]:
 
 
 async def run(func: Callable[..., Any], runs: RunCount | None = None, **options: Any) -> Any:
-    runner = Runner(WorkerThreads(2), **options)
+    runner = Runner(2, **options)
     return await runner.run(runs or RunCount(), inspect_method("run_api", func), {})
 
 
@@ -319,16 +307,16 @@ def test_the_setting_of_the_server_is_seen_by_the_run(setting: str) -> None:
 
 def test_runs_calls_back_when_the_last_run_ends() -> None:
     runs, called = RunCount(), []
-    runs.begin()
-    runs.begin()
+    runs.begin("a")
+    runs.begin("b")
 
     assert not runs.retire(lambda: called.append(runs.current))
-    runs.end()
+    runs.end("a")
     assert called == []
-    runs.end()
+    runs.end("b")
     assert called == [0]
-    runs.begin()
-    runs.end()
+    runs.begin("c")
+    runs.end("c")
     assert called == [0]
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, ValidationError
 
 from hayhooks.errors import PipelineYamlError
+from hayhooks.pipelines.limits import NO_LIMITS, Limits
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ class YamlDocument(BaseModel):
     streaming_components: Any = None
     examples: list[dict[str, Any]] = []
     chat: ChatKeys | StrictBool | None = None
+    limits: Annotated[Limits, BeforeValidator(_or_empty)] = NO_LIMITS
 
     @classmethod
     def check(cls, document: Mapping[str, Any]) -> Self:
@@ -122,7 +124,7 @@ def _sentence(error: ValidationError) -> str:
         return f"'{path}' is missing"
     if found["type"] == "extra_forbidden":
         parent, name = _path(found["loc"][:-1]), str(found["loc"][-1])
-        return f"'{path}' is no key of '{parent}'{hint(name, list(ChatKeys.model_fields))}"
+        return f"'{path}' is no key of '{parent}'{hint(name, list(_SECTIONS[parent]))}"
     if path == "chat":
         return f"'chat' must be true or a mapping, not {_shown(found['input'])}"
     if found["loc"][-1] == "[key]":
@@ -138,6 +140,7 @@ def _path(location: Sequence[str | int]) -> str:
     return text.removeprefix(".")
 
 
+_SECTIONS = {"chat": ChatKeys.model_fields, "limits": Limits.model_fields}
 _MEMBERS = {"ChatKeys", "bool", "str", "list[str]"}
 _WORDS = {
     "dictionary": "a mapping",

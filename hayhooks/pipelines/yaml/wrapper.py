@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, create_model
 
 from hayhooks.errors import InvalidYamlIOError
 from hayhooks.pipelines.components import find_all_streaming_components
+from hayhooks.pipelines.limits import NO_LIMITS
 from hayhooks.pipelines.objects import plain
 from hayhooks.pipelines.yaml.chat import YamlChat, resolve_chat
 from hayhooks.pipelines.yaml.components import ComponentForm, make_component_form
@@ -63,6 +64,7 @@ class YAMLPipelineWrapper(BasePipelineWrapper):
         self.output_resolutions: dict[str, OutputResolution] = {}
         self.streaming_components = read_streaming_components(document)
         self.component_form: ComponentForm | None = None
+        self.limits = NO_LIMITS
 
     @classmethod
     def from_yaml(
@@ -123,6 +125,7 @@ class YAMLPipelineWrapper(BasePipelineWrapper):
 
     def _take_keys(self, document: YamlDocument) -> None:
         self.response = document.response or self.response
+        self.limits = document.limits
         self.examples = tuple(plain(example) for example in document.examples)
         if document.skip_mcp is not None:
             self.skip_mcp = document.skip_mcp
