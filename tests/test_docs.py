@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import yaml
 from starlette.routing import Route
 
 from hayhooks import BasePipelineWrapper, Hayhooks, Settings, errors
@@ -175,7 +176,10 @@ def test_python_code_works(block: Block, tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("block", blocks("yaml"))
 def test_yaml_pipeline_is_deployed(block: Block) -> None:
-    assert Hayhooks().deploy("shown", block.code).type == "pipeline"
+    assert yaml.safe_load(block.code)
+
+    if block.is_run:
+        assert Hayhooks().deploy("shown", block.code).type == "pipeline"
 
 
 @pytest.mark.parametrize("page", ALL_PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

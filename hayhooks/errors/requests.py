@@ -1,0 +1,86 @@
+"""Requests that do not fit, and what they ask for and is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hayhooks.errors.root import HayhooksError
+
+
+class InvalidRequest(HayhooksError):
+    """A request body that does not fit; `items` is the list that goes to the client as `detail`."""
+
+    status_code = 422
+    code = "invalid_request"
+
+    def __init__(self, items: Sequence[dict[str, Any]]) -> None:
+        super().__init__("; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in items))
+        self.items = list(items)
+
+
+class UnreadableBody(HayhooksError):
+    """A body that is not even text."""
+
+    status_code = 400
+    code = "unreadable_body"
+
+
+class InvalidParameter(HayhooksError):
+    """A parameter of OpenAI's API that has a value which cannot be used; `parameter` is its name."""
+
+    status_code = 400
+    code = "invalid_value"
+
+    def __init__(self, parameter: str, text: str) -> None:
+        super().__init__(text)
+        self.parameter = parameter
+
+
+class UnsupportedParameter(InvalidParameter):
+    """A parameter of OpenAI's API that no pipeline can honour."""
+
+    code = "unsupported_parameter"
+
+
+class InvalidMessage(InvalidParameter, ValueError):
+    """A message of a chat, or an input item of a response, that cannot be read as one."""
+
+
+class PreviousResponseNotFound(InvalidParameter):
+    """The response that a request goes on from is not kept, or not any more."""
+
+    code = "previous_response_not_found"
+
+    def __init__(self, id: str) -> None:
+        super().__init__("previous_response_id", f"Previous response with id '{id}' not found.")
+
+
+class ResponseNotFound(HayhooksError):
+    """No response of this id is kept."""
+
+    status_code = 404
+    code = "response_not_found"
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"Response with id '{id}' not found.")
+
+
+class UploadNotFound(HayhooksError):
+    """No uploaded file of this id is kept."""
+
+    status_code = 404
+    code = "file_not_found"
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"No such File object: {id}")
+
+
+class RequestNotFound(HayhooksError):
+    """Nothing runs for a request of this id, or not any more."""
+
+    status_code = 404
+    code = "request_not_found"
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"Nothing runs for a request with the id '{id}'")
