@@ -25,6 +25,7 @@ from hayhooks.errors import (
     PipelineExists,
     PipelineFilesError,
     PipelineNotFound,
+    PipelinePathError,
     RevisionConflict,
     RevisionNotFound,
 )
@@ -94,24 +95,40 @@ class Publisher:
         return deployment
 
     def undeploy(self, name: str) -> None:
-        """Take a pipeline out of service.
+        """Take a pipeline out of service, also one of the store that could not be served.
 
         Raises `PipelineNotFound`, and `PipelineFilesError` when other processes cannot be told.
         """
         try:
+            check_name(name)
+        except PipelinePathError:
+            # Before a lock is made, whose file has the name.
+            raise PipelineNotFound(name) from None
+        try:
             with self._alone(name, saves=self.store is not None):
-                if self.store is not None and name in self.router.deployments:
+                self._require(name)
+                if self.store is not None:
                     # First what can fail: what is not noted may not happen where others would not hear of it.
                     self.store.remove(name)
-                self._serving.remove(name)
+                self._drop(name)
         except PipelineFilesError as exc:
             if self._is_shared:
                 raise
             with self._alone(name, saves=False):
-                self._serving.remove(name)
+                self._require(name)
+                self._drop(name)
             log.warning("Pipeline '{}' will be back after the next start: {}", name, exc)
         log.success("Pipeline '{}' is undeployed", name)
         self.router.warn_of_lost_aliases([name])
+
+    def _require(self, name: str) -> None:
+        if name not in self.router.deployments and (self.store is None or self.store.version(name) is None):
+            raise PipelineNotFound(name)
+
+    def _drop(self, name: str) -> None:
+        if name in self.router.deployments:
+            self._serving.remove(name)
+        self._serving.forget_failure(name)
 
     def deploy_found(self) -> None:
         """Deploy what the store holds. A pipeline that fails is reported and left out."""
@@ -163,7 +180,9 @@ class Publisher:
             return
         # What another process has just deployed is not served here yet.
         is_news = self._is_shared and path not in (None, self._served_path(name)) and name not in self.failures
-        if (is_deployed or is_news) and (if_revision == 0 or not overwrite):
+        # Nor is what failed to be served; who says that there is nothing wants to replace nothing.
+        is_there = path is not None and if_revision == 0
+        if is_there or ((is_deployed or is_news) and (if_revision == 0 or not overwrite)):
             raise PipelineExists(name)
 
     def _number(self, name: str, path: Path | None) -> int:

@@ -86,7 +86,7 @@ _OLD_VARIABLES = {"additional_python_path": "HAYHOOKS_ADDITIONAL_PYTHONPATH", "l
 class Settings(BaseModel):
     """Every setting, with its default. The variable is `HAYHOOKS_` and the name in capitals."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
     host: str = Field("localhost", description="The address that the server listens on.")
     port: int = Field(1416, ge=0, le=65535, description="The port that the server listens on; 0 takes a free one.")

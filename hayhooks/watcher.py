@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from watchfiles import watch
+from watchfiles import Change, watch
 
 from hayhooks.deploy.sources import YAML_SUFFIXES
 from hayhooks.deploy.store import Store
@@ -110,16 +110,22 @@ class Watcher:
             if is_first or self._gone_since or any(_is_of_people(path, roots) for path in paths):
                 self._compare()
             is_first = False
-            if roots.intersection(paths) or self._find_roots() != roots:
+            # A folder that was deleted and made anew may be the same to the system, and is told of by what it held.
+            is_replaced = len(roots) > 1 and any(change is Change.deleted for change, _ in batch)
+            if is_replaced or not roots.keys().isdisjoint(paths) or self._find_roots() != roots:
                 return
 
-    def _find_roots(self) -> set[Path]:
-        """Return the directory, and what its links lead to elsewhere. Raises `OSError` where it is away."""
+    def _find_roots(self) -> dict[Path, tuple[int, int]]:
+        """Return the directory, and what its links lead to elsewhere, with what the system knows each by.
+
+        Raises `OSError` where one is away.
+        """
         directory = self._store.directory
         with os.scandir(directory) as entries:
             links = [Path(entry.path) for entry in entries if entry.is_symlink() and not entry.name.startswith(".")]
         targets = {link.resolve() for link in links if link.exists()}
-        return {directory, *(path for path in targets if not path.is_relative_to(directory.resolve()))}
+        roots = {directory, *(path for path in targets if not path.is_relative_to(directory.resolve()))}
+        return {root: (root.stat().st_dev, root.stat().st_ino) for root in roots}
 
     def _look(self) -> _Found:
         serving, own = self._store.serving(), self._store.own_paths()
@@ -174,11 +180,13 @@ class Watcher:
         for the first time may be a person's, and leads to another build.
         """
         rewritten = self._find_rewritten(name, before, after)
-        own = rewritten & self._rewritten.get(name, set())
+        late = _differences(before, after) - (rewritten & self._rewritten.get(name, set()))
         self._rewritten[name] = rewritten
-        others = {path: known for path, known in before.items() if path not in own}
-        self._deployed[name] = others | {path: known for path, known in after.items() if path in own}
-        if not before and not after:
+        kept = {path: known for path, known in after.items() if path not in late}
+        self._deployed[name] = kept | {path: known for path, known in before.items() if path in late}
+        is_known = name in self._publisher.router.deployments or name in self._publisher.failures
+        if not is_known or not (before or after):
+            # It is gone: whatever comes back is new.
             del self._deployed[name], self._rewritten[name]
 
     def _find_rewritten(self, name: str, before: Files, after: Files) -> set[str]:

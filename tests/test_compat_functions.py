@@ -175,7 +175,7 @@ def test_without_an_app_the_error_says_what_to_do() -> None:
     finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
     assert finished.stderr.splitlines()[-1] == (
-        "hayhooks.errors.HayhooksError: There is no app in this process: pass one, or call create_app() first."
+        "hayhooks.errors.root.HayhooksError: There is no app in this process: pass one, or call create_app() first."
     )
 
 

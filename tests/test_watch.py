@@ -162,9 +162,14 @@ def test_a_linked_folder_that_is_replaced_is_watched_on(folder: Path, tmp_path: 
     write(tmp_path / "elsewhere", V1)
     (folder / "linked").symlink_to(tmp_path / "elsewhere")
     with watched(folder) as client:
-        for text in ("v2", "v3"):
+        for text in ("v2", "v3", "v4"):
             shutil.rmtree(tmp_path / "elsewhere")
             write(tmp_path / "elsewhere", version(text))
+            wait_for(client, text, "linked")
+        for text in ("v5", "v6"):
+            write(tmp_path / text, version(text))
+            (tmp_path / "elsewhere").rename(tmp_path / f"before {text}")
+            (tmp_path / text).rename(tmp_path / "elsewhere")
             wait_for(client, text, "linked")
 
 
@@ -250,6 +255,25 @@ def test_a_setup_that_writes_into_its_folder_does_not_go_round_in_circles(folder
 
         write(folder, {"qa/notes.txt": "10"})
         wait_until(lambda: answer(client) == 11)
+
+
+@pytest.mark.parametrize("text", ["'same'", "str(len(built))"], ids=["same", "another"])
+def test_a_setup_that_writes_and_fails_is_not_tried_without_end(client: TestClient, folder: Path, text: str) -> None:
+    source = f"""
+from pathlib import Path
+here = Path(__file__).parent
+with (here / "built.log").open("a") as log:
+    log.write("x")
+built = (here / "built.log").read_text()
+(here / "notes.txt").write_text({text})
+1 / 0
+"""
+    write(folder, {"qa/pipeline_wrapper.py": source})
+    wait_until(lambda: "failures" in client.get("/status").json())
+    settle(client, folder)
+    settle(client, folder)
+
+    assert len((folder / "qa/built.log").read_text()) == 2
 
 
 SLOW = """

@@ -63,8 +63,14 @@ def show(client: Client, options: Options, output: Output) -> None:
         return
     facts = {key: value for key, value in pipeline.items() if key != "revisions" and value not in (None, "", [])}
     width = max(map(len, facts))
-    lines = [f"{key:{width}}  {', '.join(value) if isinstance(value, list) else value}" for key, value in facts.items()]
-    output.result("\n".join(lines))
+    output.result("\n".join(f"{key:{width}}  {_in_a_line(value)}" for key, value in facts.items()))
+
+
+def _in_a_line(value: Any) -> str:
+    """Write a list, or an object of the server's, in one line; what is None there is left out."""
+    if isinstance(value, dict):
+        value = [f"{key} {member}" for key, member in value.items() if member is not None]
+    return ", ".join(value) if isinstance(value, list) else str(value)
 
 
 @client_command("""\

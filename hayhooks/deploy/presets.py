@@ -6,7 +6,8 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from pydantic import BaseModel, Secret, SecretBytes, SecretStr, ValidationError
+from pydantic import AliasChoices, AliasPath, BaseModel, Secret, SecretBytes, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 
 from hayhooks.errors import PipelineWrapperError
 from hayhooks.wrapper import BasePipelineWrapper
@@ -49,7 +50,16 @@ def secret_params(wrapper: BasePipelineWrapper) -> list[str]:
         return []
     fields = type(wrapper.params).model_fields
     names = [name for name, value in wrapper.params if _has_secret(value)]
-    return [*names, *(alias for name in names if name in fields and (alias := fields[name].alias))]
+    return [*names, *(alias for name in names if name in fields for alias in _aliases(fields[name]))]
+
+
+def _aliases(field: FieldInfo) -> Iterator[str]:
+    """Yield the other names under which a field is given."""
+    for alias in (field.alias, field.validation_alias):
+        for choice in alias.choices if isinstance(alias, AliasChoices) else [alias]:
+            first = choice.path[0] if isinstance(choice, AliasPath) else choice
+            if isinstance(first, str):
+                yield first
 
 
 def mask_secrets(params: Mapping[str, Any], secrets: Collection[str] = ()) -> dict[str, Any]:

@@ -99,14 +99,20 @@ class Workers:
                 # Above all that was reported: somebody may have deleted or spoiled the stamp.
                 latest = max(0, self.stamp(), *(self._read(path.stem).seen for path in self._directory.glob("*.json")))
                 draft.write_text(f"{latest + 1}\n", encoding="ascii")
-                yield
             except BaseException:
                 draft.unlink(missing_ok=True)
                 raise
             try:
-                draft.replace(self._stamp)
-            except OSError as exc:
-                log.warning("The stamp {} could not be changed: {}", self._stamp, exc)
+                yield
+            finally:
+                # After a failure too: it may have come after the change.
+                self._let_grow(draft)
+
+    def _let_grow(self, draft: Path) -> None:
+        try:
+            draft.replace(self._stamp)
+        except OSError as exc:
+            log.warning("The stamp {} could not be changed: {}", self._stamp, exc)
 
     def join(self) -> None:
         """Become one of the workers, also anew after the directory was away. Raises `OSError`."""
@@ -131,11 +137,14 @@ class Workers:
             _replace(self._report_path(self._id), json.dumps(vars(named)))
 
     def clean(self) -> None:
-        """Remove what workers left that have died. Raises `OSError`."""
+        """Remove what workers left that have died, and finish what they began. Raises `OSError`."""
         self.others()
         draft = self._stamp.with_suffix(".draft")
         if draft.exists():
             with self._registry:
+                if draft.exists() and draft.read_text(encoding="ascii").strip().isdigit():
+                    # Its process ended in a change: that may have happened, and the others have to look.
+                    self._let_grow(draft)
                 draft.unlink(missing_ok=True)
 
     def others(self) -> list[Report]:

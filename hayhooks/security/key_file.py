@@ -30,7 +30,7 @@ class KeyFile:
         """Return what changes with the content; None without a file."""
         try:
             found = self.path.stat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as exc:
             raise self._error("read", exc) from exc
@@ -40,7 +40,7 @@ class KeyFile:
         """Return the keys, in the order in which they were made; none without a file."""
         try:
             return [_key(**item) for item in json.loads(self.path.read_bytes())["keys"]]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         except (OSError, ValueError, TypeError, KeyError) as exc:
             raise self._error("read", exc) from exc

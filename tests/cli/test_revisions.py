@@ -97,6 +97,8 @@ def test_one_pipeline_is_shown_with_what_is_known_of_it(hooks: Hayhooks, run: Ru
         "capabilities    run_api, mcp_eligible\n"
         "revision        1\n"
         "endpoints       /qa/run, /qa/chat/completions, /qa/chat, /qa/schema, /qa/example\n"
+        "limits          max_queue 100\n"
+        "load            running 0, queued 0\n"
     )
     assert [entry["revision"] for entry in json.loads(run("show", "qa", "--json").out)["revisions"]] == [1]
     hooks.undeploy("qa")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
 from hayhooks import Hayhooks, Settings
 from tests.conftest import WritePipeline
@@ -225,3 +226,19 @@ def test_a_directory_that_cannot_be_read_leaves_the_others(pipelines: Path) -> N
     os.symlink("nowhere", pipelines / "dangling")
 
     assert list(restarted(pipelines)) == ["good"]
+
+
+def test_what_fails_at_the_start_can_be_undeployed(tmp_path: Path) -> None:
+    directory = tmp_path / "qa"
+    directory.mkdir()
+    (directory / "pipeline_wrapper.py").write_text("1 / 0\n")
+    app = Hayhooks(tmp_path)
+    with TestClient(app) as client:
+        assert list(client.get("/status").json()["failures"]) == ["qa"]
+        answer = client.post("/undeploy/qa")
+
+        assert (answer.status_code, answer.json()) == (200, {"success": True, "name": "qa"})
+        assert "failures" not in client.get("/status").json()
+        assert client.post("/undeploy/qa").status_code == 404
+    with TestClient(Hayhooks(tmp_path)) as client:
+        assert "failures" not in client.get("/status").json()

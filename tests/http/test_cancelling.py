@@ -128,10 +128,8 @@ def way_streams(way: str) -> bool:
     return way not in ("sync-value", "async-value", "chat", "responses")
 
 
-@EACH_WAY
+@pytest.mark.parametrize("way", [way for way in WAYS if way_streams(way)])
 def test_open_stream_is_told_at_its_end_that_it_was_cancelled(way: str) -> None:
-    if not way_streams(way):
-        pytest.skip("answers as a whole")
     with serving(way) as server:
         server.work.permits.release(1)
         with requests.post(

@@ -254,6 +254,16 @@ def test_undeploy_of_what_is_not_there_is_404(client: TestClient, name: str) -> 
     assert (response.status_code, response.json()) == (404, {"detail": f"Pipeline '{name}' not found"})
 
 
+def test_undeploy_of_a_path_touches_no_file(client: TestClient, tmp_path: Path) -> None:
+    lock = tmp_path / "uv.lock"
+    lock.write_text("theirs")
+    for name in (str(tmp_path / "uv"), "../../../uv", "..", ""):
+        response = client.post("/undeploy", json={"name": name})
+
+        assert (response.status_code, response.json()) == (404, {"detail": f"Pipeline '{name}' not found"})
+    assert lock.read_text() == "theirs"
+
+
 def test_undeploy_without_a_name_is_422(client: TestClient) -> None:
     response = client.post("/undeploy", json={})
 

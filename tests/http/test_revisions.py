@@ -147,6 +147,8 @@ def test_pipelines_are_listed_with_their_routes(client: TestClient, app: Hayhook
     }
     assert client.get("/pipelines/qa").json() == {
         **saved,
+        "limits": {"max_concurrency": None, "max_queue": 100, "timeout": None},
+        "load": {"running": 0, "queued": 0},
         "revisions": client.get("/pipelines/qa/revisions").json()["revisions"],
     }
     assert client.get("/pipelines/unsaved").json()["revisions"] == []

@@ -96,7 +96,11 @@ def test_every_route_of_the_server_is_in_the_table_of_scopes() -> None:
     admin = {"deploy", "pipeline_deploy", "yaml_pipeline_deploy", "undeploy", "pipeline_undeploy", "pipelines_rollback"}
     needing = {route.name for route in Hayhooks().routes if isinstance(route, Route)}
 
-    assert {name for name in needing if need_of(name) is Need.DEPLOY} == {*admin, "revisions_show"}
+    assert {name for name in needing if need_of(name) is Need.DEPLOY} == {
+        *admin,
+        "revisions_show",
+        "requests_cancel",
+    }
     assert need_of("whatever_is_added") is Need.DEPLOY
 
 
