@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from hayhooks.app import Hayhooks as Hayhooks
     from hayhooks.app import create_app as create_app
-    from hayhooks.app import run_app as run_app
     from hayhooks.callbacks import default_on_pipeline_end as default_on_pipeline_end
     from hayhooks.callbacks import default_on_tool_call_end as default_on_tool_call_end
     from hayhooks.callbacks import default_on_tool_call_start as default_on_tool_call_start
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from hayhooks.pipelines.streaming import async_streaming_generator as async_streaming_generator
     from hayhooks.pipelines.streaming import streaming_generator as streaming_generator
     from hayhooks.pipelines.yaml import YAMLPipelineWrapper as YAMLPipelineWrapper
+    from hayhooks.process.run import run_app as run_app
     from hayhooks.request import current_request as current_request
     from hayhooks.security.scopes import Caller as Caller
     from hayhooks.settings import Settings as Settings
@@ -85,7 +85,7 @@ _HOMES = {
     "get_last_user_message": "hayhooks.pipelines.messages",
     "is_user_message": "hayhooks.pipelines.messages",
     "log": "hayhooks.logger",
-    "run_app": "hayhooks.app",
+    "run_app": "hayhooks.process.run",
     "streaming_generator": "hayhooks.pipelines.streaming",
 }
 

@@ -1,4 +1,4 @@
-"""The application: `Hayhooks`, and the two functions that make and run a server."""
+"""The application: `Hayhooks`, and the function that makes the one of a server."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from hayhooks.deploy.deployment import Deployment
 from hayhooks.deploy.revisions import Note
 from hayhooks.deploy.sources import Source, make_source
 from hayhooks.deploy.store import Store
+from hayhooks.deploy.writable import WriteCheck
 from hayhooks.errors import HayhooksError
 from hayhooks.failures import answer_error, answer_of
 from hayhooks.follower import Follower
@@ -35,7 +36,8 @@ from hayhooks.http.access import Access, Authorize
 from hayhooks.http.gate import Gate, put_doors
 from hayhooks.http.middleware import RequestIdMiddleware, with_cors
 from hayhooks.http.router import PipelineRouter
-from hayhooks.logger import configure
+from hayhooks.lifecycle import LifecycleMiddleware
+from hayhooks.loading import Loading
 from hayhooks.openai.file_store import FileStore
 from hayhooks.openai.response_store import ResponseStore
 from hayhooks.pipelines.runner import Runner
@@ -44,6 +46,7 @@ from hayhooks.publisher import Publisher
 from hayhooks.routes import pipeline_routes, system_routes
 from hayhooks.security.key_ring import KeyRing
 from hayhooks.settings import Settings
+from hayhooks.telemetry.telemetry import Telemetry
 from hayhooks.wrapper import BasePipelineWrapper
 
 if TYPE_CHECKING:
@@ -52,6 +55,8 @@ if TYPE_CHECKING:
 
 # For deploys and the like, which must not wait for pipelines that hold all threads of runs.
 _OWN_THREADS = 32
+# For pipelines that are being loaded when the server stops; what they start is left to itself then.
+_PATIENCE_AT_END = 5
 
 
 class Hayhooks(Starlette):
@@ -99,13 +104,16 @@ class Hayhooks(Starlette):
             lifetime=self.settings.responses_lifetime,
         )
         self.store = self._make_store(pipelines_dir)
+        self.write_check = WriteCheck(self.store.directory) if self.store is not None and admin else None
         self.files = FileStore(self._files_directory())
         keys = KeyRing(self.settings, pipelines_dir)
         self.access = Access(self.settings, keys=keys, authorize=authorize, threads=self.threads)
         self._publisher = Publisher(self.pipelines, self.store, self.settings, is_taken=self.is_taken)
         self._companions: list[Follower | Watcher] = []
         self._start_lock = threading.Lock()
-        self._is_started = False
+        self._is_started = self._answers_while_loading = False
+        self.loading = Loading(lambda: {*self.deployments, *self.failures}, patience=self.settings.startup_wait)
+        self.telemetry = Telemetry(self.settings, runner=self.runner, deployments=lambda: self.deployments)
         _extend_path(self.settings.additional_python_path)
         super().__init__(
             routes=[self.pipelines, *put_doors(system_routes(self, admin=admin), self.access), *routes],
@@ -149,14 +157,17 @@ class Hayhooks(Starlette):
         that is refused, `PipelineModuleLoadError`, `PipelineWrapperError`, `PipelineYamlError` or
         `DeployTimedOut` for what cannot be served, and `PipelineFilesError` when it cannot be saved.
         """
-        return self._publisher.deploy(
-            name,
-            make_source(source),
-            overwrite=overwrite,
-            save=save,
-            if_revision=if_revision,
-            note=Note(author, message),
-        )
+        with self.telemetry.changing("deploy", name) as change:
+            deployment = self._publisher.deploy(
+                name,
+                make_source(source),
+                overwrite=overwrite,
+                save=save,
+                if_revision=if_revision,
+                note=Note(author, message),
+            )
+            change.revision = deployment.number
+        return deployment
 
     def rollback(self, name: str, revision: int | None = None) -> Deployment:
         """Publish a saved revision of a pipeline again: the one that was served before, or that of a number.
@@ -164,14 +175,18 @@ class Hayhooks(Starlette):
         Blocking, as `deploy()`. Raises `PipelineNotFound`, `RevisionNotFound`, and what `deploy()`
         raises for a revision that cannot be loaded any more.
         """
-        return self._publisher.rollback(name, revision)
+        with self.telemetry.changing("rollback", name) as change:
+            deployment = self._publisher.rollback(name, revision)
+            change.revision = deployment.number
+        return deployment
 
     def undeploy(self, name: str) -> None:
         """Take a pipeline out of service; requests that run finish. Raises `PipelineNotFound`.
 
         What the user wrote stays, and so do the saved revisions; a start does not deploy it again.
         """
-        self._publisher.undeploy(name)
+        with self.telemetry.changing("undeploy", name):
+            self._publisher.undeploy(name)
 
     def wait_for_workers(self, name: str | None = None) -> dict[str, str]:
         """Wait until all processes that share the pipelines directory serve what it says now; blocking.
@@ -202,10 +217,16 @@ class Hayhooks(Starlette):
     @asynccontextmanager
     async def lifespan(self, app: Any = None) -> AsyncIterator[None]:
         """Start, and on leaving end all deployments. A host application may pass it on as its own."""
-        await self.startup()
+        if self._answers_while_loading:
+            names = await self.threads.run(self.store.serving) if self.store is not None else ()
+            self.loading.begin(names, self.startup())
+        else:
+            await self.startup()
         try:
             yield
         finally:
+            self._publisher.leave_found()
+            await self.loading.end(_PATIENCE_AT_END)
             await self.responses.close()
             # A thread of its own: deploys that hang may hold all others.
             await WorkerThreads(1, name="hayhooks-end").run(self._stop)
@@ -216,21 +237,28 @@ class Hayhooks(Starlette):
     async def startup(self) -> None:
         """Deploy what the pipelines directory holds; only the first call does anything."""
         if not self._is_started:
-            self._publisher.builder.closer.loop = asyncio.get_running_loop()
+            self._publisher.begin(asyncio.get_running_loop())
             await self.threads.run(self._start)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.settings.root_path and not scope.get("root_path"):
             scope = {**scope, "root_path": self.settings.root_path}
-        # A mounted application gets no lifespan events: it starts with its first request.
-        if not self._is_started and scope["type"] != "lifespan":
-            await self.startup()
+        if not self._is_started:
+            if scope["type"] == "lifespan":
+                # A server of ours answers at once; any other one is to listen when all is deployed.
+                self._answers_while_loading = "hayhooks.drain" in scope
+                self.telemetry.share_gauges(scope.get("hayhooks.loop_watch"))
+            elif not self.loading.is_under_way and not self.loading.failure:
+                # A mounted application gets no lifespan events: it starts with its first request.
+                await self.startup()
         await super().__call__(scope, receive, send)
 
     def build_middleware_stack(self) -> ASGIApp:
         """Put the request id and CORS around everything, also around the answer to an unforeseen error."""
-        stack = with_cors(super().build_middleware_stack(), self.settings)
-        return RequestIdMiddleware(stack, access_log=self.settings.access_log, send_timeout=self.settings.send_timeout)
+        stack = LifecycleMiddleware(super().build_middleware_stack(), loading=self.loading, runner=self.runner)
+        return RequestIdMiddleware(
+            with_cors(stack, self.settings), ended=self.telemetry.ended, send_timeout=self.settings.send_timeout
+        )
 
     def _start(self) -> None:
         with self._start_lock:
@@ -289,50 +317,6 @@ def create_app(settings: Settings | None = None) -> Hayhooks:
     app = Hayhooks(loaded.pipelines_dir, settings=loaded)
     _latest_app.append(weakref.ref(app))
     return app
-
-
-def create_worker() -> Hayhooks:
-    """Return `create_app()` in a worker process of its own, where the log has to be set up too."""
-    settings = Settings.load()
-    configure_log(settings)
-    app = create_app(settings)
-    app.access.locality.bind(settings.host)
-    return app
-
-
-def run_app(app: ASGIApp, *, host: str | None = None, port: int | None = None) -> None:
-    """Serve an application until a signal ends it; its settings are the defaults, and it logs to stderr."""
-    import uvicorn  # only a server needs it
-
-    settings = app.settings if isinstance(app, Hayhooks) else Settings.load()
-    configure_log(settings)
-    address = settings.host if host is None else host
-    if isinstance(app, Hayhooks):
-        app.access.listen(address)
-    uvicorn.run(
-        app,
-        host=address,
-        port=settings.port if port is None else port,
-        **server_options(settings),
-    )
-
-
-def server_options(settings: Settings) -> dict[str, Any]:
-    """Return what uvicorn is told besides the address: our log, and the time that open requests get."""
-    return {
-        "log_config": None,
-        "access_log": False,
-        "timeout_graceful_shutdown": settings.graceful_shutdown_timeout,
-    }
-
-
-def configure_log(settings: Settings) -> None:
-    """Write the log to stderr as the settings say."""
-    configure(
-        level=settings.log_level,
-        verbose=settings.log_format == "verbose",
-        intercepted=settings.intercepted_loggers,
-    )
 
 
 def latest_app() -> Hayhooks | None:

@@ -65,8 +65,11 @@ class Follower:
         except Exception as exc:
             # The pipelines serve on, and it is said once.
             if self._is_well:
-                trace = None if isinstance(exc, OSError | PipelineFilesError) else exc
-                log.opt(exception=trace).error("{} cannot be followed: {}", self._store.directory, exc)
+                if isinstance(exc, OSError | PipelineFilesError):
+                    log.error("{} cannot be followed: {}", self._store.directory, exc)
+                else:
+                    kind = type(exc).__name__
+                    log.opt(exception=exc).error("{} cannot be followed: {}", self._store.directory, kind)
             self._is_well = False
 
     def _step(self) -> None:

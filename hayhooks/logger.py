@@ -9,22 +9,17 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Literal
 
 from loguru import logger
 
-from hayhooks.request import current_request
-
-if TYPE_CHECKING:
-    from loguru import Record
+from hayhooks.logs.lines import JSONFormat, TextFormat
 
 log = logger
 
 log.disable("hayhooks")
 
-_LINE = "<green>{time:YYYY-MM-DD HH:mm:ss}</green> | <level>{level: <8}</level> | {extra[_prefix]}"
-_LOCATION = "<cyan>{name}:{function}:{line}</cyan> | "
-_MESSAGE = "<level>{message}</level>{extra[_suffix]}"
+LogFormat = Literal["default", "verbose", "json"]
 
 
 class _Intercept(logging.Handler):
@@ -35,19 +30,26 @@ class _Intercept(logging.Handler):
             level: str | int = log.level(record.levelname).name
         except ValueError:
             level = record.levelno
-        log.opt(depth=6, exception=record.exc_info).log(level, record.getMessage())
+        log.opt(depth=6, exception=record.exc_info).log(level, record.getMessage().rstrip())
 
 
-def configure(*, level: str = "INFO", verbose: bool = False, intercepted: list[str] | None = None) -> None:
+def configure(
+    *,
+    level: str = "INFO",
+    format: LogFormat = "default",
+    tracebacks: bool = False,
+    intercepted: list[str] | None = None,
+) -> None:
     """Write the log to stderr.
 
-    `level` is a loguru level name in any case. `intercepted` names the standard library
-    loggers whose records join ours.
+    `level` is a loguru level name in any case; below INFO, or with `tracebacks`, failures of user
+    code are written with their tracebacks. `intercepted` names the standard library loggers whose
+    records join ours.
     """
     log.remove()
-    log.configure(patcher=_decorate)
-    line = _LINE + (_LOCATION if verbose else "") + _MESSAGE
-    colorize = False if os.environ.get("NO_COLOR") else None
+    tracebacks = tracebacks or log.level(level.upper()).no < log.level("INFO").no
+    line = JSONFormat(tracebacks=tracebacks) if format == "json" else _text(format, tracebacks)
+    colorize = False if os.environ.get("NO_COLOR") or format == "json" else None
     log.add(sys.stderr, level=level.upper(), format=line, colorize=colorize, backtrace=False, diagnose=False)
     log.enable("hayhooks")
     for name in intercepted or []:
@@ -59,10 +61,5 @@ def configure(*, level: str = "INFO", verbose: bool = False, intercepted: list[s
     logging.getLogger("haystack").setLevel(logging.WARNING)
 
 
-def _decorate(record: Record) -> None:
-    extra: dict[str, Any] = record["extra"]
-    request = current_request()
-    current = extra.get("request_id") or (request and request.id)
-    pairs = ", ".join(f"{key}={value!r}" for key, value in extra.items() if key != "request_id" and key[:1] != "_")
-    extra["_prefix"] = f"{current} | " if current else ""
-    extra["_suffix"] = f" | {pairs}" if pairs else ""
+def _text(format: LogFormat, tracebacks: bool) -> TextFormat:
+    return TextFormat(tracebacks=tracebacks, verbose=format == "verbose")

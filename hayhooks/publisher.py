@@ -6,6 +6,7 @@ nothing that is in use was touched.
 
 from __future__ import annotations
 
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -56,6 +57,17 @@ class Publisher:
     def failures(self) -> Mapping[str, str]:
         """Why a pipeline of the store is not served in the version that it should, by name."""
         return self._serving.failures
+
+    def begin(self, loop: AbstractEventLoop) -> None:
+        """Get ready for the deploys of a start, from the event loop on which what they serve will end."""
+        self.builder.closer.loop = loop
+        if self.reconciler is not None:
+            self.reconciler.is_ending = False
+
+    def leave_found(self) -> None:
+        """Build no more of what is found in the store, because the server ends."""
+        if self.reconciler is not None:
+            self.reconciler.is_ending = True
 
     def deploy(
         self, name: str, source: Source, *, overwrite: bool, save: bool, if_revision: int | None = None, note: Note

@@ -29,6 +29,8 @@ class Reconciler:
         self.serving = serving
         self._builder = builder
         self.store = store
+        self.is_ending = False
+        """Whether the server stops: what is found in the store is not built any more."""
         is_parallel = settings.startup_deploy_strategy is StartupDeployStrategy.PARALLEL
         self._threads = settings.startup_deploy_workers if is_parallel else 1
         self._slots = threading.Semaphore(self._threads)
@@ -55,11 +57,11 @@ class Reconciler:
         deployed = 0
         for deployment, version in self._build_all(wanted):
             with self.store.locks.hold(deployment.name):
-                if self._is_wanted(deployment.name, version):
+                if self._is_wanted(deployment.name, version) and not self.is_ending:
                     self.serving.publish(deployment, version)
                     deployed += 1
                 else:
-                    # A deploy in this process was faster, and is newer.
+                    # A deploy in this process was faster, and is newer; or nobody needs it.
                     deployment.abandon()
         log.info("{} of {} pipelines deployed from {}", deployed, len(versions), self.store.directory)
 
@@ -107,8 +109,10 @@ class Reconciler:
         while True:
             try:
                 self._reconcile(name)
+            except (OSError, HayhooksError) as exc:
+                log.error("Pipeline '{}' cannot be followed: {}", name, exc)
             except Exception as exc:
-                log.opt(exception=exc).error("Pipeline '{}' cannot be followed: {}", name, exc)
+                log.opt(exception=exc).error("Pipeline '{}' cannot be followed: {}", name, type(exc).__name__)
             with self._changed:
                 if not self._working[name]:
                     del self._working[name]
@@ -154,6 +158,8 @@ class Reconciler:
                     yield deployment, version
 
     def _build(self, name: str, version: Version, build: Callable[..., Deployment]) -> Deployment | None:
+        if self.is_ending:
+            return None
         try:
             check_name(name)
             found = self.store.find(name, version.path)

@@ -11,6 +11,7 @@ from hayhooks.deploy.deployment import Deployment
 from hayhooks.http.deploy import deploy_routes
 from hayhooks.http.draw import draw_routes
 from hayhooks.http.legacy import old_routes
+from hayhooks.http.metrics import metrics_route
 from hayhooks.http.pages import page_routes
 from hayhooks.http.requests import cancel_route, request_routes
 from hayhooks.http.revisions import revision_routes, rollback_route
@@ -42,6 +43,7 @@ def system_routes(app: Hayhooks, *, admin: bool) -> list[Route]:
     )
     return [
         *status_routes(app),
+        metrics_route(app),
         openapi_route(app),
         *page_routes(app),
         *draw_routes(app),

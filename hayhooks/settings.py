@@ -98,7 +98,12 @@ class Settings(BaseModel):
     graceful_shutdown_timeout: int = Field(
         5, ge=0, le=300, description="Seconds that open requests get when the server stops."
     )
-    show_tracebacks: bool = Field(False, description="Send the text and traceback of user errors to the client.")
+    show_tracebacks: bool = Field(
+        False, description="Send the text and traceback of user errors to the client, and write them to the log."
+    )
+    startup_wait: float = Field(
+        30, ge=0, description="Seconds that a request waits for a pipeline that is still being loaded at start-up."
+    )
     files_to_ignore_patterns: Names = Field(
         list(DEFAULT_IGNORED), description="File names that are skipped when a directory is read."
     )
@@ -152,9 +157,15 @@ class Settings(BaseModel):
         256 * 1024 * 1024, ge=0, description="How many bytes the conversations of the kept responses may have together."
     )
     responses_lifetime: float = Field(86400, gt=0, description="Seconds that a response is kept.")
+    metrics: bool = Field(True, description="Count for `GET /metrics`, where the extra `metrics` is installed.")
+    loop_lag_warning: float = Field(
+        1.0, ge=0, description="Seconds after which a warning tells what holds the event loop; 0 for none."
+    )
     access_log: bool = Field(True, description="Write one line per request.")
     log_level: Level = Field("INFO", description="The least severe level that is logged.")
-    log_format: Literal["default", "verbose"] = Field("default", description="`verbose` adds the place in the code.")
+    log_format: Literal["default", "verbose", "json"] = Field(
+        "default", description="`verbose` adds the place in the code; `json` writes an object per line."
+    )
     intercepted_loggers: Names = Field(
         ["uvicorn", "uvicorn.error", "uvicorn.access"],
         description="Loggers of the standard library whose records join ours.",

@@ -22,6 +22,7 @@ LAYERS = [
         "environment",
         "settings",
         "events",
+        "logs",
         "open_webui",
         "chainlit_events",
         "logger",
@@ -35,7 +36,22 @@ LAYERS = [
     ["http"],
     ["openai"],
     ["openapi"],
-    ["failures", "retirement", "serving", "builder", "reconciler", "publisher", "follower", "watcher", "routes", "app"],
+    [
+        "failures",
+        "retirement",
+        "serving",
+        "builder",
+        "reconciler",
+        "publisher",
+        "follower",
+        "watcher",
+        "loading",
+        "lifecycle",
+        "telemetry",
+        "routes",
+        "app",
+        "process",
+    ],
     ["client", "cli", "compat", "testing", "server", "trial_process", "__main__"],
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
@@ -105,6 +121,8 @@ def test_only_http_openai_and_assembly_know_requests_and_responses() -> None:
         "reconciler",
         "retirement",
         "serving",
+        "lifecycle",
+        "process",
     }
     # Datatypes that user code hands over: headers, uploads, responses and HTTP exceptions.
     datatypes = {"starlette.datastructures", "starlette.responses", "starlette.exceptions"}

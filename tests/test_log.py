@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -92,7 +93,7 @@ def test_verbose_lines_tell_the_place() -> None:
     def work():
         log.info("hello")
 
-    configure(verbose=True)
+    configure(format="verbose")
     begin_request(CurrentRequest("0123abcd", {}))
     work()
     """
@@ -118,7 +119,7 @@ def test_place_of_a_joined_record_is_where_it_was_logged() -> None:
     def work():
         logging.getLogger("uvicorn").info("up")
 
-    configure(verbose=True, intercepted=["uvicorn"])
+    configure(format="verbose", intercepted=["uvicorn"])
     work()
     """
 
@@ -189,3 +190,111 @@ def test_log_takes_sinks_of_the_user() -> None:
     log.remove(sink)
 
     assert written == ["hello\n"]
+
+
+def test_json_lines_hold_the_request_and_what_is_bound() -> None:
+    code = """
+    configure(format="json")
+    request = CurrentRequest("0123abcd", {})
+    begin_request(request)
+    log.bind(a=[1], b=object).info("hello\\n{}", "é")
+    request.key, request.pipeline, request.revision = "bob", "qa", 3
+    log.warning("x")
+    """
+    first, second = [json.loads(line) for line in stderr_of(code).splitlines()]
+
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", first.pop("time"))
+    assert first == {
+        "level": "INFO",
+        "message": "hello\né",
+        "request_id": "0123abcd",
+        "key": None,
+        "pipeline": None,
+        "revision": None,
+        "a": [1],
+        "b": "<class 'object'>",
+        "logger": "__main__",
+    }
+    assert (second["key"], second["pipeline"], second["revision"]) == ("bob", "qa", 3)
+
+
+@pytest.mark.parametrize("text", ["a\nERROR | forged", "a\r\x1b[2Jb", "a\u2028b", "{a} {0} <red>", "\udc80"])
+def test_no_text_can_break_or_forge_a_line(text: str) -> None:
+    code = "configure(format=FORMAT); log.info('{}', TEXT); log.bind(user=TEXT).info(TEXT)".replace("TEXT", repr(text))
+
+    assert len(stderr_of(code.replace("FORMAT", "'default'")).split("\n")) == 3
+    written = [json.loads(line) for line in stderr_of(code.replace("FORMAT", "'json'")).splitlines()]
+    assert [line["message"] for line in written] == [text, text]
+    assert "\x1b" not in stderr_of(code.replace("FORMAT", "'default'"))
+
+
+FAILING = """
+from hayhooks import BasePipelineWrapper, Hayhooks
+from starlette.testclient import TestClient
+class Wrapper(BasePipelineWrapper):
+    def setup(self): pass
+    def run_api(self, text: str) -> str:
+        raise ValueError("the prompt was " + text)
+configure({})
+app = Hayhooks()
+app.deploy("p", Wrapper())
+TestClient(app).post("/p/run", json={{"text": "secret"}})
+"""
+
+
+def test_a_failure_of_user_code_is_told_by_its_type_and_place() -> None:
+    text = stderr_of(FAILING.format(""))
+    [line] = [line for line in text.splitlines() if "ERROR" in line]
+
+    assert line.endswith("Pipeline execution failed: ValueError | at='<string>:10 in run_api'")
+    assert "secret" not in text
+
+
+@pytest.mark.parametrize("options", ["level='DEBUG'", "tracebacks=True", "level='DEBUG', format='json'"])
+def test_its_text_and_traceback_are_there_for_who_wants_them(options: str) -> None:
+    text = stderr_of(FAILING.format(options))
+
+    assert "Traceback (most recent call last):" in text
+    assert "ValueError: the prompt was secret" in text
+
+
+def test_json_tells_the_type_and_place_of_a_failure() -> None:
+    lines = [json.loads(line) for line in stderr_of(FAILING.format("format='json'")).splitlines()]
+    [failed] = [line for line in lines if line["level"] == "ERROR"]
+    [access] = [line for line in lines if line.get("method")]
+
+    assert (failed["error"], failed["at"], failed["pipeline"]) == ("ValueError", "<string>:10 in run_api", "p")
+    assert "traceback" not in failed
+    assert (access["method"], access["path"], access["status"]) == ("POST", "/p/run", 500)
+    assert access["ms"] >= access["first_byte_ms"] > 0
+    assert access["request_id"] == failed["request_id"]
+
+
+def test_changes_of_what_is_served_are_audited() -> None:
+    code = """
+    from hayhooks import BasePipelineWrapper, Hayhooks
+    class Wrapper(BasePipelineWrapper):
+        def setup(self): pass
+        def run_api(self) -> str: return ""
+    configure(format="json")
+    app = Hayhooks()
+    app.deploy("p", Wrapper())
+    request = CurrentRequest("0123abcd", {})
+    request.key = "bob"
+    begin_request(request)
+    for change in (lambda: app.deploy("p", Wrapper()), lambda: app.rollback("p"), lambda: app.undeploy("p")):
+        try: change()
+        except Exception: pass
+    """
+    lines = [json.loads(line) for line in stderr_of(code).splitlines()]
+
+    assert [
+        (line["action"], line["subject"], line["result"], line["by"], line["request_id"])
+        for line in lines
+        if line.get("audit")
+    ] == [
+        ("deploy", "p", "done", "-", None),
+        ("deploy", "p", "PipelineExists", "bob", "0123abcd"),
+        ("rollback", "p", "RevisionNotFound", "bob", "0123abcd"),
+        ("undeploy", "p", "done", "bob", "0123abcd"),
+    ]

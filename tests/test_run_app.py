@@ -76,15 +76,14 @@ def test_run_app_serves_where_the_settings_say_and_logs_as_they_say(tmp_path: Pa
 
     assert response.json() == {"result": "done"}
     assert f"INFO     | {current} | __main__:run_api:9 | working" in lines
-    assert [
-        line for line in lines if re.fullmatch(rf"INFO     \| {current} \| \S+ \| POST /p/run 200 \d+\.\d ms", line)
-    ]
+    access = rf"INFO     \| {current} \| \S+ \| POST /p/run 200 \d+\.\d ms, first byte \d+\.\d ms \| pipeline='p'"
+    assert [line for line in lines if re.fullmatch(access, line)]
     # Of uvicorn the messages, but not its access lines: ours has the request id.
     assert not [line for line in lines if "HTTP/1.1" in line]
 
 
 def test_worker_process_sets_up_its_own_log(tmp_path: Path) -> None:
-    code = "from hayhooks.app import create_worker; app = create_worker(); app.deploy('p', {!r})"
+    code = "from hayhooks.process.run import create_worker; create_worker().app.deploy('p', {!r})"
     files = {"pipeline_wrapper.py": wrapper_source("def run_api(self) -> str: return 'hello'")}
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "HAYHOOKS_LOG_LEVEL": "SUCCESS"}
     done = subprocess.run(

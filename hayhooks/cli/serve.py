@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from hayhooks.cli.command import CommandError, command, whole_number
@@ -15,6 +19,9 @@ if TYPE_CHECKING:
     from hayhooks.settings import Settings
 
 START_FAILED = 3
+_EXIT_SECONDS = 5
+# Read by prometheus-client when it is imported.
+_METRICS_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 
 
 @command("""\
@@ -64,34 +71,52 @@ def run(options: Options, output: Output) -> None:
 
 
 def _serve(settings: Settings) -> None:
-    from hayhooks.app import create_app, run_app
+    from hayhooks.app import create_app
+    from hayhooks.process.last_resort import LastResort
+    from hayhooks.process.run import run_app
 
     run_app(create_app(settings))
+    # Threads of user code that never end would hold the process.
+    LastResort().end_within(_EXIT_SECONDS)
 
 
 def _serve_in_processes(settings: Settings, *, workers: int, reload: bool) -> None:
     import uvicorn
 
-    from hayhooks.app import configure_log, server_options
+    from hayhooks.process.run import configure_log, server_options
+    from hayhooks.process.signals import exit_at_second_signal
     from hayhooks.security.exposure import warn_of_exposure
     from hayhooks.security.key_ring import KeyRing
     from hayhooks.settings import SECRETS
 
     configure_log(settings)
     warn_of_exposure(settings, KeyRing(settings, settings.pipelines_dir), host=settings.host)
+    exit_at_second_signal()
     settings = settings.model_copy(update={"shared": settings.shared or workers > 1})
     # The workers read their settings from the environment, where secrets stand already.
     for name, value in settings.model_dump(mode="json", exclude=set(SECRETS)).items():
         os.environ[f"HAYHOOKS_{name.upper()}"] = _as_variable(value)
-    uvicorn.run(
-        "hayhooks.app:create_worker",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=workers,
-        reload=reload,
-        **server_options(settings),
-    )
+    with _shared_metrics(settings):
+        uvicorn.run(
+            "hayhooks.process.run:create_worker",
+            factory=True,
+            host=settings.host,
+            port=settings.port,
+            workers=workers,
+            reload=reload,
+            **server_options(),
+        )
+
+
+@contextmanager
+def _shared_metrics(settings: Settings) -> Iterator[None]:
+    """Give the processes a directory in which each counts, where metrics are wanted and nobody named one."""
+    if not settings.metrics or find_spec("prometheus_client") is None or os.environ.get(_METRICS_DIRECTORY):
+        yield
+        return
+    with TemporaryDirectory(prefix="hayhooks-metrics-") as directory:
+        os.environ[_METRICS_DIRECTORY] = directory
+        yield
 
 
 def _as_variable(value: object) -> str:

@@ -42,6 +42,11 @@ class Deployment:
     """When it was made, in seconds since the epoch."""
 
     @property
+    def number(self) -> int | None:
+        """The number of its revision; None where it is not saved."""
+        return None if self.revision is None else self.revision.number
+
+    @property
     def description(self) -> str:
         """What was said of it at deploy, else the first paragraph of the docstring of `run_api`."""
         return self.labels.description or (self.schema.description if self.schema else "")

@@ -17,6 +17,7 @@
     ├── ResponseNotFound               404  no response of that id is kept
     ├── UploadNotFound                 404  no uploaded file of that id is kept
     ├── RequestNotFound                404  nothing runs for a request of that id
+    ├── MetricsUnavailable             501  nothing is counted for `/metrics`
     ├── PipelineNotFound               404  no pipeline of that name is deployed
     │   └── ModelNotFound              404  none has the name that a request gives as `model`
     ├── RevisionNotFound               404  the pipeline has no such revision
@@ -27,6 +28,7 @@
     ├── NotShared                      409  a deploy that other processes of the server would not have
     ├── PipelineBusy                   503  another deploy of the same name does not end
     ├── RevisionConflict               409  another revision is served than the deploy expected
+    ├── StillLoading                   503  a pipeline that the start has not loaded yet
     ├── DeployTimedOut                 504  a pipeline that is not ready in time
     ├── MethodNotImplemented           501  the wrapper lacks the method for this endpoint
     ├── PipelineRunError               500  the user's code failed while running
@@ -35,7 +37,7 @@
     │   ├── ProviderTimedOut           504  because the provider did not answer in time
     │   ├── RunTimedOut                504  because it took longer than the pipeline's `timeout`
     │   ├── RunCancelled               499  because somebody cancelled it
-    │   └── ServerStopping             503  because the server ends
+    │   └── ServerStopping             503  because the server ends; also what it refuses then
     ├── QueueFull                      429  the pipeline has as many runs, and as many that wait, as it may
     ├── PipelineFilesError             500  the source could not be written
     │   └── PipelinePathError          422  a pipeline name or a file path that is refused
@@ -72,9 +74,11 @@ from hayhooks.errors.pipelines import PipelineWrapperError as PipelineWrapperErr
 from hayhooks.errors.pipelines import PipelineYamlError as PipelineYamlError
 from hayhooks.errors.pipelines import RevisionConflict as RevisionConflict
 from hayhooks.errors.pipelines import RevisionNotFound as RevisionNotFound
+from hayhooks.errors.pipelines import StillLoading as StillLoading
 from hayhooks.errors.requests import InvalidMessage as InvalidMessage
 from hayhooks.errors.requests import InvalidParameter as InvalidParameter
 from hayhooks.errors.requests import InvalidRequest as InvalidRequest
+from hayhooks.errors.requests import MetricsUnavailable as MetricsUnavailable
 from hayhooks.errors.requests import PreviousResponseNotFound as PreviousResponseNotFound
 from hayhooks.errors.requests import RequestNotFound as RequestNotFound
 from hayhooks.errors.requests import ResponseNotFound as ResponseNotFound

@@ -92,6 +92,17 @@ class PipelineBusy(HayhooksError):
         super().__init__(f"Pipeline '{name}' is being changed {holder}: try again later")
 
 
+class StillLoading(HayhooksError):
+    """The server is starting, and has not loaded a pipeline yet; without a name, has not loaded all."""
+
+    status_code = 503
+    code = "still_loading"
+    headers = MappingProxyType({"Retry-After": "5"})
+
+    def __init__(self, name: str | None = None) -> None:
+        super().__init__(f"Pipeline '{name}' is still being loaded" if name else "Pipelines are still being loaded")
+
+
 class DeployTimedOut(HayhooksError):
     """A pipeline did not load, set itself up and test itself in time."""
 

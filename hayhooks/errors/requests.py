@@ -84,3 +84,17 @@ class RequestNotFound(HayhooksError):
 
     def __init__(self, id: str) -> None:
         super().__init__(f"Nothing runs for a request with the id '{id}'")
+
+
+class MetricsUnavailable(HayhooksError):
+    """Nothing is counted: it is turned off, or the extra is missing."""
+
+    status_code = 501
+    code = "no_metrics"
+
+    def __init__(self, *, is_off: bool) -> None:
+        super().__init__(
+            "Metrics are turned off by HAYHOOKS_METRICS"
+            if is_off
+            else 'Metrics need prometheus-client: pip install "hayhooks[metrics]"'
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from hayhooks.errors.root import HayhooksError
 
 
@@ -60,14 +62,14 @@ class RunCancelled(PipelineRunError):
 
 
 class ServerStopping(PipelineRunError):
-    """The server ends, or takes no new runs because it is about to."""
+    """The server stops: it takes on no more work, and ends what has not ended in time."""
 
     status_code = 503
     code = "server_stopping"
+    headers = MappingProxyType({"Retry-After": "5", "Connection": "close"})
 
     def __init__(self) -> None:
-        super().__init__("The server is stopping")
-        self.headers = {"Retry-After": "1"}
+        super().__init__("The server is stopping: try again later")
 
 
 class QueueFull(HayhooksError):

@@ -6,14 +6,15 @@ from starlette.types import Scope
 
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.http.callers import caller_of, require_pipeline
-from hayhooks.request import CurrentRequest
+from hayhooks.http.exchange import Exchange
 from hayhooks.security.scopes import Need
 
 
-def admit(scope: Scope, deployment: Deployment, *, need: Need = Need.RUN) -> None:
-    """Note which deployment answers a request. Raises `PermissionDenied` for a caller who may not have that."""
-    request: CurrentRequest | None = scope.get("hayhooks.request")
-    if request is not None:
-        request.pipeline = deployment.name
-        request.revision = None if deployment.revision is None else deployment.revision.number
+def admit(scope: Scope, deployment: Deployment, *, need: Need = Need.RUN) -> bool:
+    """Let a deployment answer a request: it will not end before that. Raises `PermissionDenied`.
+
+    Returns False where it is not served any more: look for the one in its place.
+    """
     require_pipeline(caller_of(scope), deployment.name, need=need)
+    exchange: Exchange | None = scope.get("hayhooks.exchange")
+    return exchange is None or exchange.answer_by(deployment)

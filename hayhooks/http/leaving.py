@@ -31,17 +31,17 @@ def noting_departure(scope: Scope, receive: Receive) -> Receive:
     return receive_and_note
 
 
-class Sending:
-    """Looks from time to time whether the parts of a body are taken, and cancels the task that sends them if none is.
+class PatientSend:
+    """Sends the parts of a body, looks from time to time whether they are taken, and gives up if none is.
 
-    From outside, because a timer for each part would cost more than the part.
+    From outside of the task that sends, because a timer for each part would cost more than the part.
     """
 
-    def __init__(self, seconds: float) -> None:
-        self.task: asyncio.Task[Any] | None = None
-        """What sends a part at the moment."""
-        self.parts = 0
-        """How many were sent."""
+    def __init__(self, send: Send, *, seconds: float) -> None:
+        self._send = send
+        # What sends a part at the moment, and how many were sent.
+        self._task: asyncio.Task[Any] | None = None
+        self._parts = 0
         self._has_cancelled = False
         self._looks = 0
         self._seen = 0
@@ -49,24 +49,33 @@ class Sending:
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(self._interval, self._look)
 
-    def check(self) -> None:
-        """Raise `StalledClient` where the sending was cancelled for that."""
-        if self._has_cancelled and self.task is not None and self.task.uncancel() == 0:
-            raise StalledClient
+    async def __call__(self, message: Message) -> None:
+        """Send a part. Raises `StalledClient`."""
+        task = self._task = asyncio.current_task()
+        try:
+            await self._send(message)
+        except asyncio.CancelledError:
+            # Someone else may have cancelled the task too: then it stays cancelled.
+            if self._has_cancelled and task is not None and task.uncancel() == 0:
+                raise StalledClient from None
+            raise
+        finally:
+            self._task = None
+            self._parts += 1
 
     def stop(self) -> None:
         """Look no more."""
         self._timer.cancel()
 
     def _look(self) -> None:
-        is_stuck = self.task is not None and self.parts == self._seen
+        is_stuck = self._task is not None and self._parts == self._seen
         self._looks = self._looks + 1 if is_stuck else 0
-        self._seen = self.parts
+        self._seen = self._parts
         if self._looks < _LOOKS:
             self._timer = self._loop.call_later(self._interval, self._look)
-        elif self.task is not None:
+        elif self._task is not None:
             self._has_cancelled = True
-            self.task.cancel()
+            self._task.cancel()
 
 
 _LOOKS = 4

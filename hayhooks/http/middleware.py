@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import re
-import time
+from collections.abc import Callable, Iterable
 
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from hayhooks.http.leaving import BrokenStream, Sending, StalledClient, cut
+from hayhooks.http.exchange import Exchange
+from hayhooks.http.leaving import BrokenStream, StalledClient, cut
 from hayhooks.logger import log
 from hayhooks.request import CurrentRequest, begin_request
 from hayhooks.settings import Settings
@@ -28,13 +28,13 @@ class RequestIdMiddleware:
     else 8 hexadecimal digits. The answer of a saved pipeline also has the number of its revision,
     as `x-hayhooks-revision`.
 
-    With `access_log` it writes one line per request. A client that takes nothing of a stream for
-    `send_timeout` seconds is cut off.
+    Each of `ended` is called with the exchange when it has ended, however that was. A client that takes
+    nothing of a stream for `send_timeout` seconds is cut off.
     """
 
-    def __init__(self, app: ASGIApp, *, access_log: bool, send_timeout: float) -> None:
+    def __init__(self, app: ASGIApp, *, ended: Iterable[Callable[[Exchange], None]], send_timeout: float) -> None:
         self.app = app
-        self.access_log = access_log
+        self.ended = tuple(ended)
         self.send_timeout = send_timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,46 +47,20 @@ class RequestIdMiddleware:
         )
         begin_request(request)
         scope["hayhooks.request"] = request
-        header = (b"x-request-id", request.id.encode())
-        began = time.perf_counter()
-        status = 0
-        sending: Sending | None = None
-
-        async def send_with_id(message: Message) -> None:
-            nonlocal status, sending
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message.get("headers", ()), header, *_revision_header(request)]
-            if not message.get("more_body"):
-                await send(message)
-                return
-            if sending is None:
-                sending = Sending(self.send_timeout)
-            sending.task = asyncio.current_task()
-            try:
-                await send(message)
-            except asyncio.CancelledError:
-                sending.check()
-                raise
-            finally:
-                sending.task = None
-                sending.parts += 1
-
+        exchange = scope["hayhooks.exchange"] = Exchange(request, scope, send, send_timeout=self.send_timeout)
         try:
-            await self.app(scope, receive, send_with_id)
-        except StalledClient:
+            await self.app(scope, receive, exchange.send)
+        except StalledClient as exc:
+            exchange.error = exc
             log.warning("A client has taken nothing for {:g} s: it is cut off", self.send_timeout)
             cut(scope, send)
         except (BrokenStream, ClientDisconnect):
             # Returning without a last chunk makes the server cut the connection, if the client has not.
             pass
         finally:
-            request.let_client_go()
-            if sending is not None:
-                sending.stop()
-            if self.access_log:
-                milliseconds = (time.perf_counter() - began) * 1000
-                log.info("{} {} {} {:.1f} ms", scope["method"], _printable(scope["path"]), status, milliseconds)
+            exchange.end()
+            for tell in self.ended:
+                tell(exchange)
 
 
 def with_cors(app: ASGIApp, settings: Settings) -> ASGIApp:
@@ -107,12 +81,3 @@ def with_cors(app: ASGIApp, settings: Settings) -> ASGIApp:
 
 def _sane(sent: str | None) -> str | None:
     return sent if sent and _SANE_ID.fullmatch(sent) else None
-
-
-def _revision_header(request: CurrentRequest) -> tuple[tuple[bytes, bytes], ...]:
-    """Return the header that names the saved revision which answers, if it is one."""
-    return () if request.revision is None else ((b"x-hayhooks-revision", b"%d" % request.revision),)
-
-
-def _printable(path: str) -> str:
-    return path if path.isprintable() else repr(path)

@@ -60,7 +60,7 @@ def _describe(run: Run) -> dict[str, Any]:
     return {
         "id": request.id if request else None,
         "pipeline": run.name,
-        "revision": request.revision if request else None,
+        "revision": run.revision,
         "key": request.key if request else None,
         "state": run.state,
         "seconds": round(run.seconds, 3),

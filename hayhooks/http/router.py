@@ -113,7 +113,13 @@ class PipelineRouter(BaseRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request whose route `matches()` has found."""
         route: PipelineRoute = scope["hayhooks.route"]
-        admit(scope, scope["hayhooks.deployment"], need=need_of_pipeline_route(route.name))
+        if not admit(scope, scope["hayhooks.deployment"], need=need_of_pipeline_route(route.name)):
+            # Replaced since then, in another thread; or undeployed.
+            match, found = self.matches(scope)
+            if match is Match.NONE:
+                raise HTTPException(404)
+            await self.handle({**scope, **found}, receive, send)
+            return
         if scope["method"] not in route.methods:
             raise HTTPException(405, headers={"Allow": ", ".join(sorted(route.methods))})
         await route.endpoint(scope, receive, send)

@@ -1,4 +1,4 @@
-"""`GET /status`, `GET /status/{pipeline}` and `GET /health` (contract 2.3)."""
+"""`GET /status`, `GET /status/{pipeline}` (contract 2.3), `GET /health` and `GET /ready`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from starlette.routing import Route
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.errors import PipelineNotFound
 from hayhooks.http.answers import JSONAnswer
+from hayhooks.http.drain import Drain
 
 if TYPE_CHECKING:
     from hayhooks.app import Hayhooks
@@ -31,6 +32,10 @@ def status_routes(app: Hayhooks) -> list[Route]:
     async def health(request: Request) -> Response:
         return JSONAnswer({"status": "ok"})
 
+    async def ready(request: Request) -> Response:
+        reasons = await find_reasons(app, request.scope.get("hayhooks.drain"))
+        return JSONAnswer({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+
     async def status_all(request: Request) -> Response:
         deployments = app.deployments
         return JSONAnswer(
@@ -39,6 +44,7 @@ def status_routes(app: Hayhooks) -> list[Route]:
                 "pipelines": list(deployments),
                 "deployments": [describe(deployment) for deployment in deployments.values()],
             }
+            | ({"pending": app.loading.pending} if app.loading.pending else {})
             | ({"failures": dict(app.failures)} if app.failures else {})
         )
 
@@ -52,7 +58,24 @@ def status_routes(app: Hayhooks) -> list[Route]:
         Route("/status", status_all, methods=["GET"], name="status_all"),
         Route("/status/{pipeline_name}", status_pipeline, methods=["GET"], name="status_pipeline"),
         Route("/health", health, methods=["GET"], name="health"),
+        Route("/ready", ready, methods=["GET"], name="ready"),
     ]
+
+
+async def find_reasons(app: Hayhooks, drain: Drain | None) -> list[str]:
+    """Return why an application should get no requests just now, a sentence each; empty when all is well."""
+    reasons = []
+    if drain is not None and drain.is_stopping:
+        reasons.append("The server is stopping")
+    if pending := app.loading.pending:
+        reasons.append(f"Pipelines are still being loaded: {', '.join(pending)}")
+    elif app.loading.is_under_way:
+        reasons.append("The server is still starting")
+    if app.loading.failure:
+        reasons.append(f"The start has failed: {app.loading.failure}")
+    if app.write_check is not None and (problem := await app.threads.run(app.write_check.find_problem)):
+        reasons.append(f"The pipelines directory cannot be written: {problem}")
+    return reasons
 
 
 def describe(deployment: Deployment) -> dict[str, Any]:
@@ -69,5 +92,5 @@ def describe(deployment: Deployment) -> dict[str, Any]:
         "state": "Loaded",
         "description": deployment.description,
         "capabilities": capabilities,
-        "revision": deployment.revision.number if deployment.revision else None,
+        "revision": deployment.number,
     }

@@ -1,7 +1,8 @@
 """Sends the chunks of a run as plain text or as server-sent events (contract 3.4).
 
-The only module that imports sse_starlette, which replaces `uvicorn.Server.handle_exit` when
-it is imported, to end open streams when the server stops.
+The only module that imports sse_starlette. That replaces `uvicorn.Server.handle_exit` when it is
+imported, and cuts open streams half a second after uvicorn hears of a signal. A server of ours ends
+them by itself before that: see `process/served.py`.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from typing import Any
 
 import anyio
 from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette.sse import AppStatus
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from hayhooks.errors import PipelineRunError
 from hayhooks.http.answers import dump_json, error_detail
+from hayhooks.http.exchange import Exchange
 from hayhooks.http.guard import Guard
 from hayhooks.http.leaving import BrokenStream, noting_departure
 from hayhooks.logger import log
@@ -28,7 +31,7 @@ Encode = Callable[[Any], bytes]
 
 async def send_text(stream: RunStream, *, guard: Guard, scope: Scope, receive: Receive, send: Send) -> None:
     """Send the chunks as they come, as `text/plain`. A failure cuts the connection."""
-    opening = _Opening(send)
+    opening = _Opening(scope["hayhooks.exchange"], send)
     frames = _frames(stream, opening, guard=guard, encode=_chunk_bytes, end=_nothing, failed=_cut)
     response = StreamingResponse(frames, media_type="text/plain")
     await _send(response, frames, stream=stream, opening=opening, scope=scope, receive=receive)
@@ -49,7 +52,7 @@ async def send_events(
 
     A failure before the first byte is raised; a later one ends the stream with `failed(error)`.
     """
-    opening = _Opening(send)
+    opening = _Opening(scope["hayhooks.exchange"], send)
     frames = _frames(stream, opening, guard=guard, encode=encode, end=end, failed=failed)
     response = EventSourceResponse(frames, sep="\n", ping_message_factory=_ping)
     await _send(response, frames, stream=stream, opening=opening, scope=scope, receive=receive)
@@ -81,7 +84,8 @@ async def send_response(response: Response, *, guard: Guard, scope: Scope, recei
 class _Opening:
     """Holds the beginning of a response back until its first bytes, so that a failure before them is a status."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, exchange: Exchange, send: Send) -> None:
+        self.exchange = exchange
         self.is_open = False
         self.failure: Exception | None = None
         self._send = send
@@ -138,6 +142,7 @@ async def _frames(
             with guard:
                 for item in batch:
                     frames.append(encode(item))
+            opening.exchange.chunks += len(batch)
             if ready := b"".join(frames):
                 yield ready
             frames.clear()
@@ -156,9 +161,18 @@ async def _frames(
     if ready:
         yield ready
     if failure is not None:
+        opening.exchange.error = failure
         if not isinstance(failure, PipelineRunError):
             log.opt(exception=failure).error("A stream failed: {}", type(failure).__name__)
         yield failed(failure)
+
+
+def forget_last_stop() -> None:
+    """Let event streams live although an earlier server of this process was stopped by a signal.
+
+    sse_starlette notes that once and for all, and would end each stream at its beginning.
+    """
+    AppStatus.should_exit = False
 
 
 async def _guarded(body: AsyncIterable[Any], guard: Guard) -> AsyncIterator[Any]:

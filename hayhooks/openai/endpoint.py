@@ -41,11 +41,10 @@ class ModelEndpoint(ABC):
 
     def find(self, name: str, scope: Scope) -> Deployment:
         """Return the deployment for a model, and let the request in. Raises `ModelNotFound`."""
-        deployment = self.deployment or self.pipelines.find(name)
-        if deployment is None:
-            raise ModelNotFound(name)
-        admit(scope, deployment)
-        return deployment
+        while (deployment := self.deployment or self.pipelines.find(name)) is not None:
+            if admit(scope, deployment):
+                return deployment
+        raise ModelNotFound(name)
 
     def require(self, deployment: Deployment) -> RunMethod:
         """Return the method of a deployment that answers. Raises `MethodNotImplemented`."""

@@ -59,10 +59,8 @@ class FilesEndpoint:
             if not isinstance(file, UploadFile) or not isinstance(purpose, str):
                 raise _missing(file, purpose)
             model = request.query_params.get("model") or form.get("model")
-            deployment = self._target(model if isinstance(model, str) else None, caller_of(request.scope))
+            deployment = self._find(model if isinstance(model, str) else None, request.scope)
             owner = caller_name(request.scope)
-            if deployment is not None:
-                admit(request.scope, deployment)
             facts = {
                 "filename": file.filename or "upload",
                 "content_type": file.content_type or "application/octet-stream",
@@ -77,6 +75,14 @@ class FilesEndpoint:
             except OSError as exc:
                 raise PipelineFilesError(f"The file cannot be kept: {exc.strerror}") from exc
             return JSONAnswer(kept)
+
+    def _find(self, model: str | None, scope: Scope) -> Deployment | None:
+        """Return the pipeline that takes a file, and let the request in; None where none does."""
+        caller = caller_of(scope)
+        while (deployment := self._target(model, caller)) is not None:
+            if admit(scope, deployment):
+                break
+        return deployment
 
     async def _note(self, taken: FileObject) -> None:
         """Note a file that a pipeline has taken. It is safe there: without a note it is only not listed here."""
@@ -185,7 +191,7 @@ def _plain_members(found: Mapping[Any, Any]) -> dict[str, Any]:
         try:
             members[key.encode().decode()] = json.loads(to_json(value, inf_nan_mode="null"))
         except Exception as exc:
-            log.warning("run_file_upload gave a {!r} that cannot be written as JSON: {}", key, exc)
+            log.warning("run_file_upload gave a {!r} that cannot be written as JSON: {}", key, type(exc).__name__)
     return members
 
 

@@ -165,6 +165,9 @@ class ResponsesEndpoint(ModelEndpoint):
         # An endpoint that is not there is an answer, not a response that fails later.
         self.require(deployment)
 
+        # The request ends before the run may have begun.
+        deployment.runs.begin(work)
+
         async def run() -> None:
             detach_request()
             try:
@@ -178,6 +181,8 @@ class ResponsesEndpoint(ModelEndpoint):
                 if not isinstance(exc, HayhooksError | HTTPException):
                     log.opt(exception=exc).error("A response in the background failed: {}", type(exc).__name__)
                 work.fail(exc)
+            finally:
+                deployment.runs.end(work)
             self.responses.settle(work.kept, grown=len(dump_json(work.kept.response)))
 
         work.kept.task = asyncio.get_running_loop().create_task(run())

@@ -106,6 +106,20 @@ OPERATIONS: dict[str, Operation] = {
         meanings=_NOT_DEPLOYED,
     ),
     "health": Operation("status", "Tell whether the server is alive", {JSON: shapes.Health}),
+    "ready": Operation(
+        "status",
+        "Tell whether the server should get requests",
+        {JSON: shapes.Readiness},
+        errors=(503,),
+        meanings={503: "It is starting or stopping, or cannot save pipelines: the answer says why"},
+    ),
+    "metrics": Operation(
+        "status",
+        "Get what was counted, for Prometheus",
+        {"text/plain": _TEXT},
+        errors=(501,),
+        meanings={501: "Nothing is counted: `HAYHOOKS_METRICS` is off, or the extra `metrics` is missing"},
+    ),
     "pipeline_draw": Operation(
         "status",
         "Draw a pipeline",

@@ -56,6 +56,13 @@ class Health(BaseModel):
     status: Literal["ok"]
 
 
+class Readiness(BaseModel):
+    """Whether the server should get requests."""
+
+    ready: bool
+    reasons: list[str] = Field(description="Why it should get none, a sentence each.")
+
+
 class DeploymentSummary(BaseModel):
     """One deployed pipeline."""
 
@@ -74,6 +81,7 @@ class StatusResponse(BaseModel):
     status: Literal["Up!"]
     pipelines: list[str]
     deployments: list[DeploymentSummary]
+    pending: list[str] | None = Field(None, description="Pipelines that the start has not loaded yet.")
     failures: dict[str, str] | None = Field(None, description="Why a pipeline is not served as it stands, by name.")
 
 

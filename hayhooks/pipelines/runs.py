@@ -64,6 +64,11 @@ class Run:
         return self._counts.name
 
     @property
+    def revision(self) -> int | None:
+        """The number of its saved revision; None where it has none, and outside of requests."""
+        return None if self.request is None else self.request.revision
+
+    @property
     def state(self) -> str:
         """One of "queued", "running", "streaming" and, until its work has ended, "cancelled"."""
         if self.ending is not None:

@@ -32,6 +32,16 @@ class WorkerThreads:
         # Threads that wait, less the jobs that wait.
         self._idle = 0
 
+    @property
+    def count(self) -> int:
+        """How many threads there are, idle ones among them."""
+        return self._count
+
+    @property
+    def busy(self) -> int:
+        """How many of them work."""
+        return max(0, self._count - max(0, self._idle))
+
     async def run(self, func: Callable[..., Any], /, **kwargs: Any) -> Any:
         """Call `func` in a thread, in a copy of the current context, and wait for it.
 

@@ -9,6 +9,7 @@ from os import PathLike
 
 from hayhooks.errors import SettingsError
 from hayhooks.logger import log
+from hayhooks.logs.audit import audit_finding
 from hayhooks.security.key_file import KeyFile, Stamp, find_key_file
 from hayhooks.security.keys import Key, digest_of, parse_keys
 from hayhooks.security.scopes import Need
@@ -72,7 +73,7 @@ class KeyRing:
                 log.warning("The key file {} is gone: its keys stay until the next start", file.path)
                 self._stamp = None
                 return
-            before = {key.name for key in self._by_digest.values()}
+            before = set(self._by_digest.values())
             self._take(file.read(), stamp=stamp)
         except SettingsError as exc:
             # Tried again with each look, but told once.
@@ -81,15 +82,14 @@ class KeyRing:
             self._has_file, self._stamp = True, None
             return
         self._has_file = True
-        _tell(before, {key.name for key in self._by_digest.values()})
+        _audit(before, set(self._by_digest.values()))
 
     def _take(self, keys: Iterable[Key], *, stamp: Stamp | None) -> None:
         self._by_digest = {key.digest: key for key in (*keys, *self._fixed)}
         self._stamp = stamp
 
 
-def _tell(before: set[str], now: set[str]) -> None:
-    for name in sorted(now - before):
-        log.info("Key '{}' is added", name)
-    for name in sorted(before - now):
-        log.info("Key '{}' is revoked", name)
+def _audit(before: set[Key], now: set[Key]) -> None:
+    for action, keys in (("revoke key", before - now), ("add key", now - before)):
+        for name in sorted(key.name for key in keys):
+            audit_finding(action, name)

@@ -56,7 +56,10 @@ def restarted(directory: Path, **settings: Any) -> dict[str, Any]:
 
 
 def tree(directory: Path, *, private: bool = True) -> dict[str, str | bytes]:
-    """Return the files below a directory with their content, and the links with their targets."""
+    """Return the files below a directory with their content, and the links with their targets.
+
+    Not the locks: what a deploy has replaced ends beside its answer, and holds one for a moment.
+    """
     found: dict[str, str | bytes] = {}
     for folder, folders, names in os.walk(directory):
         if not private:
@@ -64,7 +67,7 @@ def tree(directory: Path, *, private: bool = True) -> dict[str, str | bytes]:
         for path in (Path(folder, name) for name in [*folders, *names]):
             if path.is_symlink():
                 found[path.relative_to(directory).as_posix()] = f"-> {os.readlink(path)}"
-            elif path.is_file():
+            elif path.is_file() and path.suffix != ".lock":
                 found[path.relative_to(directory).as_posix()] = path.read_bytes()
     return found
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from typing import Any
 
 import pytest
+import requests
 from starlette.testclient import TestClient
 
 from hayhooks import BasePipelineWrapper, Hayhooks, Settings
 from tests.pipelines.generators import wait_until
+from tests.servers import served
 
 
 class Ending(BasePipelineWrapper):
@@ -122,3 +125,31 @@ def test_one_that_fails_does_not_keep_the_others_from_being_called(method: str) 
 
     expected = [name for name in ("teardown", "close_async", "close") if name != method]
     wait_until(lambda: wrapper.names() == expected)
+
+
+class Alive(Ending):
+    """Tells whether it was torn down before its run."""
+
+    async def run_api_async(self, text: str) -> str:  # type: ignore[override]
+        self.loop = asyncio.get_running_loop()
+        return f"{text} {'after the end' if self.notes else 'alive'}"
+
+
+@pytest.mark.parametrize("end", ["overwrite", "undeploy"])
+def test_a_request_whose_body_is_still_on_its_way_holds_what_will_answer(end: str) -> None:
+    app, wrapper = Hayhooks(), Alive()
+    app.deploy("qa", wrapper)
+    with served(app) as url, socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), 10) as client:
+        client.sendall(b"POST /qa/run HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 16\r\n\r\n{")
+        wait_until(lambda: app.deployments["qa"].runs.current)
+        if end == "overwrite":
+            app.deploy("qa", Alive(), overwrite=True)
+            assert requests.post(f"{url}/qa/run", json={"text": "new"}, timeout=10).json() == {"result": "new alive"}
+        else:
+            app.undeploy("qa")
+        assert wrapper.notes == []
+        client.sendall(b'"text": "slow"}')
+
+        answer = b"".join(iter(lambda: client.recv(1000), b""))
+        assert answer.endswith(b'{"result":"slow alive"}')
+        wait_until(lambda: "close" in wrapper.notes)

@@ -172,7 +172,7 @@ def test_a_run_keeps_its_deployment_until_its_end() -> None:
 
     thread = threading.Thread(target=chat)
     thread.start()
-    wait_until(lambda: deployment.runs.current == 1)
+    wait_until(lambda: deployment.runs.current)
     app.undeploy("qa")
     happened = list(wrapper.happened)
     gate.set()
@@ -283,4 +283,4 @@ def test_what_is_wrong_with_a_deploy_is_in_the_log_too(app: Hayhooks, log_lines:
         )
 
     reason = "Failed to call setup() on pipeline wrapper instance: division by zero"
-    assert log_lines == [f"WARNING Pipeline 'qa' cannot be deployed: {reason}"]
+    assert log_lines == [f"WARNING Pipeline 'qa' cannot be deployed: {reason}", "INFO Audit"]

@@ -107,14 +107,14 @@ def test_every_request_is_one_line_of_the_log(
     client.request(method, f"{path}?key=secret", json=body, follow_redirects=False)
     [line] = [line for line in lines if f" {path} " in line]
 
-    assert re.fullmatch(rf"INFO {method} {path} {status} \d+\.\d ms\n", line)
+    assert re.fullmatch(rf"INFO {method} {path} {status} \d+\.\d ms, first byte \d+\.\d ms\n", line)
     assert not any("secret" in line for line in lines)
 
 
 def test_line_of_a_cut_stream_is_written_too(client: TestClient, lines: list[str]) -> None:
     client.post("/broken/run", json={})
 
-    assert any(re.fullmatch(r"INFO POST /broken/run 200 \d+\.\d ms\n", line) for line in lines)
+    assert any(re.fullmatch(r"INFO POST /broken/run 200 \d+\.\d ms, first byte \d+\.\d ms\n", line) for line in lines)
 
 
 def test_path_cannot_forge_a_line_of_the_log(client: TestClient, lines: list[str]) -> None:

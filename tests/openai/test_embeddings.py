@@ -280,11 +280,11 @@ def test_async_method_answers_while_all_threads_of_runs_are_held() -> None:
 
     app = Hayhooks(settings=Settings(run_threads=1))
     app.deploy("p", Answers(run_embedding_async=run_embedding_async))
-    held = app.deploy("held", embed(lambda inputs: may_go.wait(20)))
+    app.deploy("held", embed(lambda inputs: may_go.wait(20)))
     with TestClient(app, raise_server_exceptions=False) as client, ThreadPoolExecutor() as pool:
         holding = pool.submit(client.post, "/v1/embeddings", json={"model": "held", "input": "a"})
         try:
-            wait_until(lambda: held.runs.current == 1)
+            wait_until(lambda: [run.state for run in app.runner.runs] == ["running"])
             assert pool.submit(post, client).result(timeout=10).json() == answer_of([1.0])
         finally:
             may_go.set()

@@ -31,7 +31,7 @@ def logged() -> Iterator[list[str]]:
     """What Hayhooks logs during a test."""
     lines: list[str] = []
     logger.enable("hayhooks")
-    sink = logger.add(lambda message: lines.append(message.record["message"]), level="INFO")
+    sink = logger.add(lambda message: lines.append(message), format="{message} {extra}", level="INFO")
     try:
         yield lines
     finally:
@@ -44,6 +44,10 @@ def add(file: KeyFile, name: str, **more: object) -> str:
     secret = new_secret()
     file.add(Key(name, digest_of(secret), **more))  # type: ignore[arg-type]
     return secret
+
+
+def audit(action: str, name: str) -> str:
+    return f"Audit {{'audit': True, 'action': '{action}', 'subject': '{name}', 'result': 'done', 'by': '-'}}\n"
 
 
 def tells(client: TestClient, logged: list[str], text: str) -> None:
@@ -61,19 +65,23 @@ def test_running_server_sees_the_keys_that_are_added_and_revoked(
     with client_of(Hayhooks(tmp_path / "pipelines")) as client:
         assert statuses(client, None) == [200]
         first = add(file, "first")
-        tells(client, logged, "Key 'first' is added")
+        tells(client, logged, audit("add key", "first"))
         assert statuses(client, None, first) == [401, 200]
         # Where keys are asked for already, a new one is good at once.
         second = add(file, "second")
         assert statuses(client, second) == [200]
         file.remove("first")
-        tells(client, logged, "Key 'first' is revoked")
+        tells(client, logged, audit("revoke key", "first"))
         assert statuses(client, first, second) == [401, 200]
         assert file.remove("second") == []
-        tells(client, logged, "Key 'second' is revoked")
+        tells(client, logged, audit("revoke key", "second"))
         assert statuses(client, None, first, second) == [401, 401, 401]
-    changes = [line.removeprefix("Key ") for line in logged if line.startswith("Key ")]
-    assert changes == ["'first' is added", "'second' is added", "'first' is revoked", "'second' is revoked"]
+    assert [line for line in logged if line.startswith("Audit ") and " key'" in line] == [
+        audit("add key", "first"),
+        audit("add key", "second"),
+        audit("revoke key", "first"),
+        audit("revoke key", "second"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,9 @@ def test_server_on_another_address_is_opened_for_deploys_by_a_key(
     ]
     assert (after, revisions["revisions"][0]["author"], revoked.code) == ([401, 200, 403], "ci", 0)
     log = (folder / "server.log").read_text()
-    assert "Key 'ci' is added" in log and "Key 'ci' is revoked" in log and secret not in log
+    for action in ("add key", "revoke key"):
+        assert f"Audit | audit=True, action='{action}', subject='ci', result='done', by='-'" in log
+    assert secret not in log
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The process of a server: how it starts, is watched and ends."""

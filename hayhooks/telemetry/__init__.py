@@ -1,0 +1,1 @@
+"""What is told of requests and changes to those who run a server."""

@@ -1,0 +1,239 @@
+"""What is counted for `GET /metrics`, by prometheus-client, which the extra `metrics` brings.
+
+Counters are written when an exchange has ended, gauges when somebody asks. With several
+processes prometheus-client keeps all values in files of a directory; each process refreshes
+its gauges there, and any of them can answer for all. What is said of pipelines and revisions
+that are not served any more is left out, but for runs of them that still go on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter as Counts
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from hayhooks.deploy.deployment import Deployment
+from hayhooks.errors import QueueFull, RunCancelled, RunTimedOut, ServerStopping, StillLoading
+from hayhooks.http.exchange import Exchange
+from hayhooks.http.leaving import StalledClient
+from hayhooks.pipelines.runner import Runner
+from hayhooks.pipelines.tokens import token_meter
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+_OF_PIPELINE = ("pipeline", "revision")
+# The labels of what belongs to no pipeline.
+_NONE = ("", "")
+_STATES = ("queued", "running", "streaming", "cancelled")
+_REJECTIONS: dict[type, str] = {QueueFull: "queue_full", StillLoading: "loading", ServerStopping: "stopping"}
+_CANCELLATIONS: dict[type, str] = {
+    RunCancelled: "cancelled",
+    RunTimedOut: "timeout",
+    ServerStopping: "stopping",
+    StalledClient: "stalled",
+}
+# Requests that are for no pipeline, by the first segment of their path; all others are "other".
+_KINDS = {
+    **dict.fromkeys(("status", "health", "ready", "metrics"), "status"),
+    **dict.fromkeys(("deploy", "deploy_files", "deploy-yaml", "undeploy", "pipelines", "requests"), "admin"),
+    **dict.fromkeys(("v1", "chat", "models", "responses", "embeddings", "files"), "openai"),
+}
+
+
+class HasLag(Protocol):
+    """What knows how late the event loop is."""
+
+    @property
+    def lag(self) -> float:
+        """Seconds."""
+
+
+class Metrics:
+    """The instruments of one application."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        own: dict[str, Any] = {"registry": self.registry}
+        self.requests = Counter(
+            "hayhooks_requests", "Requests by kind and status.", ("kind", *_OF_PIPELINE, "status"), **own
+        )
+        self.seconds = Histogram(
+            "hayhooks_request_seconds", "Seconds until the last byte.", _OF_PIPELINE, buckets=_SECONDS, **own
+        )
+        self.first = Histogram(
+            "hayhooks_first_token_seconds",
+            "Seconds until a stream began.",
+            _OF_PIPELINE,
+            buckets=_SECONDS,
+            **own,
+        )
+        self.tokens = Counter(
+            "hayhooks_tokens", "Tokens that models reported; chunks of streams.", (*_OF_PIPELINE, "kind"), **own
+        )
+        self.rejected = Counter("hayhooks_rejected", "Requests refused for now.", (*_OF_PIPELINE, "reason"), **own)
+        self.cancelled = Counter("hayhooks_cancelled", "Requests ended early.", (*_OF_PIPELINE, "reason"), **own)
+        self.changes = Counter("hayhooks_deploys", "Deploys, rollbacks, undeploys.", ("action", "result"), **own)
+        live: dict[str, Any] = {"multiprocess_mode": "livesum", **own}
+        self.runs = Gauge("hayhooks_runs", "Runs by what they do.", (*_OF_PIPELINE, "state"), **live)
+        self.threads = Gauge("hayhooks_run_threads", "Threads of plain methods.", ("pipeline", "state"), **live)
+        self.lag = Gauge(
+            "hayhooks_event_loop_lag_seconds", "How late the loop was.", multiprocess_mode="livemax", **own
+        )
+        self._series: dict[tuple[str, str | None, int | None, int], _Series] = {}
+        self._known: set[tuple[str, str]] = set()
+
+    def count(self, exchange: Exchange) -> None:
+        """Count a request that has ended."""
+        request = exchange.request
+        kind = _kind_of(exchange)
+        key = (kind, request.pipeline, request.revision, exchange.status)
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = _Series(self, *key)
+            self._known.add(series.labels)
+        series.requests.inc()
+        if series.seconds is not None:
+            series.seconds.observe(exchange.total)
+        if exchange.chunks:
+            self._count_stream(exchange, series)
+        if exchange.status == 200 and series.seconds is not None and (meter := token_meter.get()) is not None:
+            self._count_tokens(meter.chat_usage(), series)
+        if reason := _rejection_of(exchange):
+            self.rejected.labels(*series.labels, reason).inc()
+        elif reason := _cancellation_of(exchange):
+            self.cancelled.labels(*series.labels, reason).inc()
+
+    def count_change(self, action: str, result: str) -> None:
+        """Count a deploy, rollback or undeploy by how it ended."""
+        self.changes.labels(action, "done" if result == "done" else "failed").inc()
+
+    def refresh(self, deployments: Mapping[str, Deployment], runner: Runner, watch: HasLag | None) -> None:
+        """Read what the gauges show."""
+        runs = Counts((_labels(run.name, run.revision), run.state) for run in runner.runs)
+        self._known |= _served(deployments) | {labels for labels, _ in runs}
+        known = self._known - {_NONE}
+        for labels in known:
+            for state in _STATES:
+                self.runs.labels(*labels, state).set(runs[labels, state])
+        for name in {name for name, _ in known}:
+            lane = runner.lane(name)
+            count, busy = (lane.threads.count, lane.threads.busy) if lane is not None else (0, 0)
+            self.threads.labels(name, "busy").set(busy)
+            self.threads.labels(name, "idle").set(count - busy)
+        if watch is not None:
+            self.lag.set(watch.lag)
+
+    def render(self, deployments: Mapping[str, Deployment]) -> bytes:
+        """Return all that is known, in Prometheus' text format; blocking."""
+        registry = CollectorRegistry()
+        if directory := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+            _forget_dead(Path(directory))
+            MultiProcessCollector(inner := CollectorRegistry())
+        else:
+            inner = self.registry
+        registry.register(_Served(inner, deployments))
+        text: bytes = generate_latest(registry)
+        return text
+
+    def forget_undeployed(self, deployments: Mapping[str, Deployment]) -> None:
+        """Drop what is kept for pipelines that are served no more."""
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            # There the files keep it until the process ends; it is left out of answers.
+            return
+        served = _served(deployments) | {_NONE}
+        gone = self._known - served
+        self._known -= gone
+        self._series = {key: series for key, series in list(self._series.items()) if series.labels not in gone}
+        counters = (self.requests, self.seconds, self.first, self.tokens, self.rejected, self.cancelled)
+        for labels in gone:
+            for instrument in (*counters, self.runs):
+                instrument.remove_by_labels(dict(zip(_OF_PIPELINE, labels, strict=True)))
+        for name in {name for name, _ in gone} - {name for name, _ in served}:
+            self.threads.remove_by_labels({"pipeline": name})
+
+    def _count_stream(self, exchange: Exchange, series: _Series) -> None:
+        if exchange.first_byte:
+            self.first.labels(*series.labels).observe(exchange.until_first_byte)
+        self.tokens.labels(*series.labels, "chunk").inc(exchange.chunks)
+
+    def _count_tokens(self, usage: Mapping[str, Any] | None, series: _Series) -> None:
+        if usage is not None:
+            self.tokens.labels(*series.labels, "prompt").inc(usage["prompt_tokens"])
+            self.tokens.labels(*series.labels, "completion").inc(usage["completion_tokens"])
+
+
+class _Series:
+    """The instruments of requests that are alike, looked up once."""
+
+    def __init__(self, metrics: Metrics, kind: str, pipeline: str | None, revision: int | None, status: int) -> None:
+        self.labels = _labels(pipeline, revision)
+        self.requests = metrics.requests.labels(kind, *self.labels, str(status))
+        self.seconds = None if pipeline is None else metrics.seconds.labels(*self.labels)
+
+
+class _Served:
+    """Collects what is said of the server, of pipelines that are served, and of what still goes on in others."""
+
+    def __init__(self, inner: CollectorRegistry, deployments: Mapping[str, Deployment]) -> None:
+        self._inner = inner
+        self._names = {"", *deployments}
+        self._served = _served(deployments) | {_NONE}
+
+    def collect(self) -> Iterator[Metric]:
+        for family in self._inner.collect():
+            is_gauge = family.type == "gauge"
+            family.samples = [
+                sample for sample in family.samples if self._tells_of(sample.labels) or (is_gauge and sample.value)
+            ]
+            yield family
+
+    def _tells_of(self, labels: Mapping[str, str]) -> bool:
+        name, revision = labels.get("pipeline", ""), labels.get("revision")
+        return name in self._names if revision is None else (name, revision) in self._served
+
+
+def _served(deployments: Mapping[str, Deployment]) -> set[tuple[str, str]]:
+    return {_labels(name, deployment.number) for name, deployment in deployments.items()}
+
+
+def _labels(pipeline: str | None, revision: int | None) -> tuple[str, str]:
+    return pipeline or "", "" if revision is None else str(revision)
+
+
+def _rejection_of(exchange: Exchange) -> str | None:
+    if isinstance(exchange.error, ServerStopping) and exchange.request.pipeline is not None:
+        # It was let in, and ended later.
+        return None
+    return _REJECTIONS.get(type(exchange.error))
+
+
+def _cancellation_of(exchange: Exchange) -> str | None:
+    error = exchange.error
+    if error is None:
+        return None if exchange.is_complete else "left"
+    if isinstance(error, RunCancelled) and exchange.request.client_has_left:
+        return "left"
+    return _CANCELLATIONS.get(type(error))
+
+
+def _kind_of(exchange: Exchange) -> str:
+    path: str = exchange.scope["path"]
+    first, _, rest = path[1:].partition("/")
+    if exchange.request.pipeline is None:
+        return _KINDS.get(first, "other")
+    if first in ("v1", "chat", "responses", "embeddings", "files") or rest.startswith("chat"):
+        return "openai"
+    return "run"
+
+
+def _forget_dead(directory: Path) -> None:
+    """Drop the gauges of processes that have ended."""
+    for path in directory.glob("gauge_live*_*.db"):
+        pid = path.stem.rpartition("_")[2]
+        if pid.isdecimal() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
+            mark_process_dead(int(pid), str(directory))
