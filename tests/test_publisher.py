@@ -155,7 +155,12 @@ def test_a_deploy_and_an_undeploy_are_logged_without_what_they_hold(app: Hayhook
     app.deploy("qa", version("secret"))
     app.undeploy("qa")
 
-    assert log_lines == ["SUCCESS Pipeline 'qa' is deployed", "SUCCESS Pipeline 'qa' is undeployed"]
+    assert log_lines == [
+        "SUCCESS Pipeline 'qa' is deployed",
+        "INFO Audit",
+        "SUCCESS Pipeline 'qa' is undeployed",
+        "INFO Audit",
+    ]
 
 
 def test_an_undeploy_that_cannot_be_noted_takes_place_all_the_same(tmp_path: Path, log_lines: list[str]) -> None:

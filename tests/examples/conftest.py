@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -72,17 +72,15 @@ def start(environment: Callable[..., dict[str, str]], tmp_path: Path) -> Iterato
 def serve(start: Callable[..., str]) -> Callable[..., str]:
     """Start `hayhooks run` over a pipelines directory, with variables, and return its URL."""
     return lambda pipelines, **variables: start(
-        "hayhooks", "run", "--pipelines-dir", str(pipelines), answers="/status", **variables
+        "hayhooks", "run", "--pipelines-dir", str(pipelines), answers="/ready", **variables
     )
 
 
 def wait_until_it_answers(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     deadline = time.monotonic() + STARTED_WITHIN
     while process.poll() is None and time.monotonic() < deadline:
-        try:
-            requests.get(url, timeout=5)
-        except requests.ConnectionError:
-            time.sleep(0.02)
-        else:
-            return
+        with suppress(requests.ConnectionError):
+            if requests.get(url, timeout=5).ok:
+                return
+        time.sleep(0.02)
     pytest.fail(f"{url} does not answer.\n{log.read_text()}")

@@ -37,11 +37,11 @@ def test_document_names_both_ways_to_send_a_key() -> None:
 def test_operations_tell_what_happens_without_a_key() -> None:
     paths = document(Hayhooks(settings=Settings(api_keys=API_KEYS)))["paths"]
     operations = {f"{method} {path}": found for path, item in paths.items() for method, found in item.items()}
-    public = operations.pop("get /health")
+    public = [operations.pop(f"get {path}") for path in ("/health", "/ready")]
     refusal = operations["post /other/run"]["responses"]["401"]
     chat = operations["post /other/chat/completions"]["responses"]["403"]
 
-    assert (public["security"], list(public["responses"])) == ([], ["200"])
+    assert [(found["security"], list(found["responses"])) for found in public] == [([], ["200"]), ([], ["200", "503"])]
     assert [name for name, found in operations.items() if "security" in found] == []
     assert [name for name, found in operations.items() if not {"401", "403", "429"} <= set(found["responses"])] == []
     assert refusal == {
