@@ -35,6 +35,7 @@ from hayhooks.follower import Follower
 from hayhooks.http.access import Access, Authorize
 from hayhooks.http.gate import Gate, put_doors
 from hayhooks.http.middleware import RequestIdMiddleware, with_cors
+from hayhooks.http.rates import Rates
 from hayhooks.http.router import PipelineRouter
 from hayhooks.lifecycle import LifecycleMiddleware
 from hayhooks.loading import Loading
@@ -103,6 +104,7 @@ class Hayhooks(Starlette):
             size=self.settings.responses_size,
             lifetime=self.settings.responses_lifetime,
         )
+        self.rates = Rates(self.settings)
         self.store = self._make_store(pipelines_dir)
         self.write_check = WriteCheck(self.store.directory) if self.store is not None and admin else None
         self.files = FileStore(self._files_directory())

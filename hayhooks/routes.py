@@ -36,7 +36,9 @@ _POST = frozenset({"POST"})
 def system_routes(app: Hayhooks, *, admin: bool) -> list[Route]:
     """Return the routes of the server; those that change what is served only with `admin`."""
     is_open = admin and app.settings.deploy != "off"
+    limit = app.rates.around
     chat = ChatEndpoint(app.runner, app.pipelines)
+    responses = ResponsesEndpoint(app.runner, app.pipelines, app.responses)
     embeddings = EmbeddingsEndpoint(app.runner, app.pipelines, threads=app.threads)
     files = FilesEndpoint(
         app.runner, app.pipelines, app.files, threads=app.threads, largest=app.settings.max_upload_size
@@ -47,10 +49,10 @@ def system_routes(app: Hayhooks, *, admin: bool) -> list[Route]:
         openapi_route(app),
         *page_routes(app),
         *draw_routes(app),
-        *both("/chat/completions", chat, methods=["POST"], name="openai_chat_completions"),
-        *both("/embeddings", embeddings, methods=["POST"], name="openai_embeddings"),
-        *file_routes(files),
-        *response_routes(ResponsesEndpoint(app.runner, app.pipelines, app.responses), app.responses),
+        *both("/chat/completions", limit(chat), methods=["POST"], name="openai_chat_completions"),
+        *both("/embeddings", limit(embeddings), methods=["POST"], name="openai_embeddings"),
+        *file_routes(files, upload=limit(files)),
+        *response_routes(limit(responses), app.responses),
         *model_routes(app),
         *revision_routes(app),
         *request_routes(app),
@@ -60,11 +62,12 @@ def system_routes(app: Hayhooks, *, admin: bool) -> list[Route]:
 
 def pipeline_routes(app: Hayhooks, deployment: Deployment) -> Iterable[PipelineRoute]:
     """Yield the routes below the name of a deployment."""
+    limit = app.rates.around
     if deployment.schema is not None:
-        yield PipelineRoute("run", "run", _POST, RunEndpoint(deployment, deployment.schema, app.runner))
-    chat = ChatEndpoint(app.runner, app.pipelines, deployment=deployment)
+        yield PipelineRoute("run", "run", _POST, limit(RunEndpoint(deployment, deployment.schema, app.runner)))
+    chat = limit(ChatEndpoint(app.runner, app.pipelines, deployment=deployment))
     yield PipelineRoute("chat_completions", "chat/completions", _POST, chat)
-    yield from old_routes(deployment, app.runner, chat=chat)
+    yield from old_routes(deployment, app.runner, chat=chat, limit=limit)
     for route in describing_routes(app, deployment):
         # A pipeline may be called "status": `/status/schema` is that of another one.
         if not app.is_taken(f"/{deployment.name}/{route.path}", "GET"):

@@ -148,7 +148,31 @@ class Settings(BaseModel):
         30, gt=0, description="Seconds that a deploy waits for the other processes to serve it too."
     )
     revisions_kept: int = Field(10, ge=1, description="How many saved revisions of a pipeline are kept.")
+    max_body_size: int = Field(
+        10 * 1024 * 1024,
+        gt=0,
+        description="The largest body of a request, in bytes, but for forms, deploys and uploads.",
+    )
+    max_form_size: int = Field(
+        100 * 1024 * 1024, gt=0, description="The largest form and the largest deploy, in bytes."
+    )
+    max_form_parts: int = Field(1000, gt=0, description="How many files a form may have, and how many other fields.")
     max_upload_size: int = Field(512 * 1024 * 1024, gt=0, description="The largest upload to `/v1/files`, in bytes.")
+    max_header_size: int = Field(
+        64 * 1024, ge=1024, description="The largest head of a request, its first line and all headers, in bytes."
+    )
+    receive_timeout: float = Field(
+        60, gt=0, description="Seconds in which the head of a request, and each further KB of its body, have to come."
+    )
+    rate_limit: str = Field(
+        "", description="How many runs each client may start, as `60/minute`; empty for any number."
+    )
+    rate_limit_storage: str = Field(
+        "memory://", description="Where they are counted: in each process, or for all in Redis, as `redis://host:6379`."
+    )
+    max_streams_per_key: int = Field(
+        0, ge=0, description="How many streams each client may have open in a process; 0 for any number."
+    )
     model_aliases: Aliases = Field(
         {}, description="Other names of models, as `gpt-4o=rag,gpt-4o-mini=rag`; `/v1/models` lists them too."
     )

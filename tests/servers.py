@@ -10,13 +10,16 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+from hayhooks import Settings
+from hayhooks.process.run import server_options
+
 
 @contextmanager
-def served(app: ASGIApp) -> Iterator[str]:
-    """Serve an application on a free port of 127.0.0.1 and give its URL."""
+def served(app: ASGIApp, settings: Settings | None = None) -> Iterator[str]:
+    """Serve an application on a free port of 127.0.0.1, as `hayhooks run` does, and give its URL."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
+    server = uvicorn.Server(uvicorn.Config(app, **server_options(settings or Settings())))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     listener.listen()
     thread.start()

@@ -104,7 +104,7 @@ def _serve_in_processes(settings: Settings, *, workers: int, reload: bool) -> No
             port=settings.port,
             workers=workers,
             reload=reload,
-            **server_options(),
+            **server_options(settings),
         )
 
 

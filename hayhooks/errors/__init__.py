@@ -10,6 +10,9 @@
     ├── TooManyAttempts                429  too many wrong keys from this address
     ├── InvalidRequest                 422  a request body that does not fit, item by item
     ├── UnreadableBody                 400  a body that is not even text
+    ├── BodyTooLarge                   413  a body of more bytes than are allowed
+    ├── TooManyRequests                429  a client that has started as many runs as it may
+    │   └── TooManyStreams             429  one that has as many streams open as it may
     ├── InvalidParameter               400  a parameter of OpenAI's API with a value that cannot be used
     │   ├── UnsupportedParameter       400  one that no pipeline can honour
     │   ├── InvalidMessage             400  a message or an input item that is none
@@ -75,6 +78,7 @@ from hayhooks.errors.pipelines import PipelineYamlError as PipelineYamlError
 from hayhooks.errors.pipelines import RevisionConflict as RevisionConflict
 from hayhooks.errors.pipelines import RevisionNotFound as RevisionNotFound
 from hayhooks.errors.pipelines import StillLoading as StillLoading
+from hayhooks.errors.requests import BodyTooLarge as BodyTooLarge
 from hayhooks.errors.requests import InvalidMessage as InvalidMessage
 from hayhooks.errors.requests import InvalidParameter as InvalidParameter
 from hayhooks.errors.requests import InvalidRequest as InvalidRequest
@@ -82,6 +86,8 @@ from hayhooks.errors.requests import MetricsUnavailable as MetricsUnavailable
 from hayhooks.errors.requests import PreviousResponseNotFound as PreviousResponseNotFound
 from hayhooks.errors.requests import RequestNotFound as RequestNotFound
 from hayhooks.errors.requests import ResponseNotFound as ResponseNotFound
+from hayhooks.errors.requests import TooManyRequests as TooManyRequests
+from hayhooks.errors.requests import TooManyStreams as TooManyStreams
 from hayhooks.errors.requests import UnreadableBody as UnreadableBody
 from hayhooks.errors.requests import UnsupportedParameter as UnsupportedParameter
 from hayhooks.errors.requests import UploadNotFound as UploadNotFound

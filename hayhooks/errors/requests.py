@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hayhooks.errors.root import HayhooksError
@@ -24,6 +24,35 @@ class UnreadableBody(HayhooksError):
 
     status_code = 400
     code = "unreadable_body"
+
+
+class BodyTooLarge(HayhooksError):
+    """A body of more bytes than are allowed."""
+
+    status_code = 413
+    code = "body_too_large"
+
+    def __init__(self, largest: int, *, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(f"The body is larger than the {largest} bytes that are allowed")
+        self.headers = headers
+
+
+class TooManyRequests(HayhooksError):
+    """A client has started as many runs as it may; `retry_after` is how many seconds it has to wait."""
+
+    status_code = 429
+    code = "rate_limit_exceeded"
+
+    def __init__(self, text: str, *, retry_after: int) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+        self.headers = {"retry-after": str(retry_after)}
+
+
+class TooManyStreams(TooManyRequests):
+    """A client has as many streams open as it may."""
+
+    code = "too_many_streams"
 
 
 class InvalidParameter(HayhooksError):

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive
+from starlette.types import Message, Receive, Scope
 
-from hayhooks.errors import HayhooksError, InvalidRequest, UnreadableBody
+from hayhooks.errors import BodyTooLarge, HayhooksError, InvalidRequest, UnreadableBody
 
 T = TypeVar("T")
 
@@ -24,16 +24,54 @@ MOST_SHOWN = 50
 _MOST_DESCRIBED = 1000
 
 
-async def read_body(receive: Receive) -> bytes:
-    """Return the whole body. Raises `ClientDisconnect`."""
+async def read_body(scope: Scope, receive: Receive, *, largest: int | None = None) -> bytes:
+    """Return the whole body, of at most `max_body_size` bytes unless `largest` is given.
+
+    Raises `BodyTooLarge` and `ClientDisconnect`.
+    """
+    largest = largest or scope["app"].settings.max_body_size
+    check_length(scope, largest)
+    size = 0
     chunks = []
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
-        chunks.append(message.get("body", b""))
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > largest:
+            raise BodyTooLarge(largest)
+        chunks.append(chunk)
         if not message.get("more_body", False):
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def check_length(scope: Scope, largest: int) -> None:
+    """Raise `BodyTooLarge` for a body that is said to be too large, before any of it is read.
+
+    The server reads what the client sends all the same, and forgets it: a client whose connection
+    is cut while it sends never sees the answer.
+    """
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit() and float(value) > largest:
+            # Who waits for "100 Continue" may send the body now or not: what comes next cannot be told.
+            waits = any(header == b"expect" for header, _ in scope["headers"])
+            raise BodyTooLarge(largest, headers={"connection": "close"} if waits else None)
+
+
+def limited(receive: Receive, largest: int) -> Receive:
+    """Return a `receive` that raises `BodyTooLarge` as soon as there are more bytes."""
+    received = 0
+
+    async def receive_limited() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > largest:
+            raise BodyTooLarge(largest)
+        return message
+
+    return receive_limited
 
 
 def parse_body(body: bytes, parse: Callable[[bytes], T]) -> T:

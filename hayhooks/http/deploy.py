@@ -239,7 +239,8 @@ async def json_body(request: Request) -> bytes:
     A page of another origin can send anything else without asking the browser first.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    body = await read_body(request.receive)
+    largest = request.app.settings.max_form_size
+    body = await read_body(request.scope, request.receive, largest=largest)
     if kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json")) or not body:
         return body
     raise InvalidRequest(

@@ -1,24 +1,51 @@
-"""Reads the arguments of a run from a form (contract 3.3, D17)."""
+"""Reads forms, and the arguments of a run from one (contract 3.3, D17)."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.datastructures import FormData, Headers, UploadFile
+from starlette.requests import Request
+from starlette.types import Receive, Scope
 
-from hayhooks.errors import UnreadableBody
+from hayhooks.errors import PipelineFilesError, UnreadableBody
+from hayhooks.http.bodies import check_length, limited
 from hayhooks.pipelines.annotations import FormKind
 from hayhooks.pipelines.schema import FormField
+from hayhooks.settings import Settings
 
 _CHARSET = re.compile(r";\s*charset[*\d]*\s*=\s*\"?(?P<name>[^\s\";]*)", re.IGNORECASE)
 # A form is in UTF-8 (RFC 7578, section 5.1.2); what some clients say instead is a part of it or reads the same bytes.
 _CHARSETS = ("", "utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin-1", "latin1", "windows-1252")
 
 
-def check_charset(headers: Headers) -> None:
+@asynccontextmanager
+async def read_form(scope: Scope, receive: Receive, *, largest: int) -> AsyncIterator[FormData]:
+    """Read a form of at most so many bytes; on leaving its uploads are closed, and their temporary files removed.
+
+    Uploads above 1 MB go to disk as they come. Raises `BodyTooLarge`, `UnreadableBody`,
+    `PipelineFilesError` when there is no room for them, and `ClientDisconnect`.
+    """
+    settings: Settings = scope["app"].settings
+    request = Request(scope, limited(receive, largest))
+    _check_charset(request.headers)
+    check_length(scope, largest)
+    parts = settings.max_form_parts
+    try:
+        form = await request.form(max_files=parts, max_fields=parts, max_part_size=settings.max_body_size)
+    except OSError as exc:
+        raise PipelineFilesError(f"The upload cannot be kept: {exc.strerror}") from exc
+    try:
+        yield form
+    finally:
+        await form.close()
+
+
+def _check_charset(headers: Headers) -> None:
     """Refuse a form in another charset: not all that Python can decode is text. Raises `UnreadableBody`."""
     found = _CHARSET.search(headers.get("content-type", ""))
     if found and found["name"].lower() not in _CHARSETS:

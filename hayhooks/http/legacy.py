@@ -7,7 +7,7 @@ left out: a host application that mounts the server has a page of its own there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -22,13 +22,15 @@ from hayhooks.pipelines.yaml.components import ComponentForm
 _POST = frozenset({"POST"})
 
 
-def old_routes(deployment: Deployment, runner: Runner, *, chat: ASGIApp) -> Iterator[PipelineRoute]:
-    """Yield the old routes of one deployment; `chat` answers its chats."""
+def old_routes(
+    deployment: Deployment, runner: Runner, *, chat: ASGIApp, limit: Callable[[ASGIApp], ASGIApp]
+) -> Iterator[PipelineRoute]:
+    """Yield the old routes of one deployment; `chat` answers its chats, `limit` goes around what else runs it."""
     yield PipelineRoute("chat", "chat", _POST, chat)
     wrapper = deployment.wrapper
     if isinstance(wrapper, YAMLPipelineWrapper) and wrapper.component_form is not None:
         endpoint = ComponentsEndpoint(deployment, wrapper.component_form, runner)
-        yield PipelineRoute("run_components", "", _POST, endpoint)
+        yield PipelineRoute("run_components", "", _POST, limit(endpoint))
 
 
 class ComponentsEndpoint:
@@ -40,6 +42,6 @@ class ComponentsEndpoint:
         self.runner = runner
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        arguments = parse_body(await read_body(receive), self.form.schema.parse_json)
+        arguments = parse_body(await read_body(scope, receive), self.form.schema.parse_json)
         result = await self.runner.run(self.deployment.runs, self.form.method, arguments)
         await send_json(send, self.form.schema.dump_result(result))

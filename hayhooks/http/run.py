@@ -6,14 +6,13 @@ from typing import Any
 
 from pydantic import ValidationError
 from starlette.datastructures import Headers
-from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.http.answers import send_json
 from hayhooks.http.bodies import invalid_request, parse_body, read_body
-from hayhooks.http.forms import check_charset, form_arguments
+from hayhooks.http.forms import form_arguments, read_form
 from hayhooks.http.guard import Guard
 from hayhooks.http.streams import send_plain_events, send_response, send_text
 from hayhooks.pipelines.runner import Runner, RunStream
@@ -35,16 +34,14 @@ class RunEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         if self.schema.takes_files and headers.get("content-type", "").lower().startswith(_FORMS):
-            check_charset(headers)
-            # The uploads are closed, and their temporary files removed, when the run has ended.
-            async with Request(scope, receive).form() as form:
+            async with read_form(scope, receive, largest=scope["app"].settings.max_form_size) as form:
                 try:
                     arguments = self.schema.parse_data(form_arguments(form, self.schema.form))
                 except ValidationError as exc:
                     raise invalid_request(exc) from None
                 await self._run(arguments, headers, scope, receive, send)
         else:
-            body = await read_body(receive)
+            body = await read_body(scope, receive)
             if self.schema.takes_files and not body:
                 # As an empty form, which a client sends without a content type.
                 body = b"{}"

@@ -21,6 +21,7 @@ from hayhooks.http.answers import dump_json, error_detail
 from hayhooks.http.exchange import Exchange
 from hayhooks.http.guard import Guard
 from hayhooks.http.leaving import BrokenStream, noting_departure
+from hayhooks.http.rates import begin_stream
 from hayhooks.logger import log
 from hayhooks.pipelines.chunks import chunk_text
 from hayhooks.pipelines.runner import RunStream
@@ -31,7 +32,7 @@ Encode = Callable[[Any], bytes]
 
 async def send_text(stream: RunStream, *, guard: Guard, scope: Scope, receive: Receive, send: Send) -> None:
     """Send the chunks as they come, as `text/plain`. A failure cuts the connection."""
-    opening = _Opening(scope["hayhooks.exchange"], send)
+    opening = _Opening(scope, send)
     frames = _frames(stream, opening, guard=guard, encode=_chunk_bytes, end=_nothing, failed=_cut)
     response = StreamingResponse(frames, media_type="text/plain")
     await _send(response, frames, stream=stream, opening=opening, scope=scope, receive=receive)
@@ -52,7 +53,7 @@ async def send_events(
 
     A failure before the first byte is raised; a later one ends the stream with `failed(error)`.
     """
-    opening = _Opening(scope["hayhooks.exchange"], send)
+    opening = _Opening(scope, send)
     frames = _frames(stream, opening, guard=guard, encode=encode, end=end, failed=failed)
     response = EventSourceResponse(frames, sep="\n", ping_message_factory=_ping)
     await _send(response, frames, stream=stream, opening=opening, scope=scope, receive=receive)
@@ -75,6 +76,7 @@ async def send_plain_events(stream: RunStream, *, guard: Guard, scope: Scope, re
 async def send_response(response: Response, *, guard: Guard, scope: Scope, receive: Receive, send: Send) -> None:
     """Send a response that a wrapper made itself."""
     if isinstance(response, StreamingResponse | EventSourceResponse):
+        begin_stream(scope)
         # Its body runs in a task of its own, where what escapes ends the server.
         response.body_iterator = _guarded(response.body_iterator, guard)
     with guard:
@@ -84,8 +86,9 @@ async def send_response(response: Response, *, guard: Guard, scope: Scope, recei
 class _Opening:
     """Holds the beginning of a response back until its first bytes, so that a failure before them is a status."""
 
-    def __init__(self, exchange: Exchange, send: Send) -> None:
-        self.exchange = exchange
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.scope = scope
+        self.exchange: Exchange = scope["hayhooks.exchange"]
         self.is_open = False
         self.failure: Exception | None = None
         self._send = send
@@ -138,6 +141,8 @@ async def _frames(
     frames: list[bytes] = []
     failure: Exception | None = None
     try:
+        # Here, and not before: a stream that is refused has to be closed as well.
+        begin_stream(opening.scope)
         while batch := await stream.batch():
             with guard:
                 for item in batch:

@@ -31,7 +31,7 @@ class ChatEndpoint(ModelEndpoint):
     noun = "Chat"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = parse_body(await read_body(receive), self._parse)
+        body = parse_body(await read_body(scope, receive), self._parse)
         if isinstance(body.get("n"), bool) or body.get("n") not in (None, 1):
             raise UnsupportedParameter("n", "A pipeline gives one answer: 'n' must be 1")
         deployment = self.find(body["model"], scope)

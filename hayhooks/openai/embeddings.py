@@ -60,7 +60,7 @@ class EmbeddingsEndpoint(ModelEndpoint):
         self.threads = threads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = parse_body(await read_body(receive), EmbeddingRequest.model_validate_json)
+        request = parse_body(await read_body(scope, receive), EmbeddingRequest.model_validate_json)
         if not request.inputs:
             raise InvalidParameter("input", "'input' must hold at least one text")
         arguments = {"model": request.model, "input": request.inputs, "body": request.model_dump()}

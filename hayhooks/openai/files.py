@@ -15,14 +15,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.errors import InvalidRequest, MethodNotImplemented, ModelNotFound, PipelineFilesError, PipelineRunError
 from hayhooks.http.admission import admit
 from hayhooks.http.answers import JSONAnswer
 from hayhooks.http.callers import caller_name, caller_of
-from hayhooks.http.forms import check_charset
+from hayhooks.http.forms import read_form
 from hayhooks.http.guard import Guard
 from hayhooks.http.router import PipelineRouter
 from hayhooks.logger import log
@@ -50,11 +50,12 @@ class FilesEndpoint:
         self.files = files
         self.largest = largest
 
-    async def upload(self, request: Request) -> Response:
-        """Answer `POST /v1/files`."""
-        self._check_size(request)
-        check_charset(request.headers)
-        async with Request(request.scope, _limited(request.receive, self.largest)).form() as form:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._upload(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def _upload(self, request: Request) -> Response:
+        async with read_form(request.scope, request.receive, largest=self.largest) as form:
             file, purpose = form.get("file"), form.get("purpose")
             if not isinstance(file, UploadFile) or not isinstance(purpose, str):
                 raise _missing(file, purpose)
@@ -90,11 +91,6 @@ class FilesEndpoint:
             await self.threads.run(partial(self.files.keep, taken))
         except OSError as exc:
             log.warning("The file {} that a pipeline took cannot be listed: {}", taken.id, exc.strerror)
-
-    def _check_size(self, request: Request) -> None:
-        length = request.headers.get("content-length", "0")
-        if length.isdecimal() and float(length) > self.largest:
-            raise HTTPException(413, f"The upload has {length} bytes; {self.largest} are allowed")
 
     def _target(self, model: str | None, caller: Caller | None) -> Deployment | None:
         """Return the pipeline that is named, else the only one that takes the caller's uploads; None to keep them."""
@@ -132,8 +128,8 @@ class FilesEndpoint:
             raise PipelineRunError(f"File upload failed: the result of run_file_upload has no usable {keys}") from None
 
 
-def file_routes(endpoint: FilesEndpoint) -> list[Route]:
-    """Return the routes of the Files API, below `/v1` and without it."""
+def file_routes(endpoint: FilesEndpoint, *, upload: ASGIApp) -> list[Route]:
+    """Return the routes of the Files API, below `/v1` and without it; `upload` answers those that upload."""
     files, threads = endpoint.files, endpoint.threads
 
     async def list_files(request: Request) -> Response:
@@ -161,7 +157,7 @@ def file_routes(endpoint: FilesEndpoint) -> list[Route]:
         return JSONAnswer({"id": file_id, "object": "file", "deleted": True})
 
     return [
-        *both("/files", endpoint.upload, methods=["POST"], name="openai_files_create"),
+        *both("/files", upload, methods=["POST"], name="openai_files_create"),
         *both("/files", list_files, methods=["GET"], name="openai_files_list"),
         # The id of a file that a pipeline took is the pipeline's, and may have slashes.
         *both("/files/{file_id:path}/content", content, methods=["GET"], name="openai_files_content"),
@@ -193,21 +189,6 @@ def _plain_members(found: Mapping[Any, Any]) -> dict[str, Any]:
         except Exception as exc:
             log.warning("run_file_upload gave a {!r} that cannot be written as JSON: {}", key, type(exc).__name__)
     return members
-
-
-def _limited(receive: Receive, largest: int) -> Receive:
-    """Receive a body up to a size. Starlette's own limit answers in plain text, which clients cannot read."""
-    received = 0
-
-    async def receive_limited() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > largest:
-            raise HTTPException(413, f"The upload has more than the {largest} bytes that are allowed")
-        return message
-
-    return receive_limited
 
 
 def _missing(file: Any, purpose: Any) -> InvalidRequest:

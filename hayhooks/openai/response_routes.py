@@ -8,17 +8,17 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from hayhooks.errors import InvalidParameter, UnsupportedParameter
 from hayhooks.http.answers import JSONAnswer
 from hayhooks.http.callers import caller_name
 from hayhooks.openai.pages import page
 from hayhooks.openai.response_store import KeptResponse, ResponseStore
-from hayhooks.openai.responses import ResponsesEndpoint
 from hayhooks.openai.routes import both
 
 
-def response_routes(create: ResponsesEndpoint, responses: ResponseStore) -> list[Route]:
+def response_routes(create: ASGIApp, responses: ResponseStore) -> list[Route]:
     """Return the routes of the Responses API, below `/v1` and without it."""
 
     def find(request: Request) -> KeptResponse:

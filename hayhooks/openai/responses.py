@@ -86,7 +86,7 @@ class ResponsesEndpoint(ModelEndpoint):
         self.responses = responses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        text = await read_body(receive)
+        text = await read_body(scope, receive)
         request = parse_body(text, ResponseRequest.model_validate_json)
         deployment = self.find(request.model, scope)
         owner = caller_name(scope)

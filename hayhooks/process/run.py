@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 
 from hayhooks.app import Hayhooks, create_app
 from hayhooks.logger import configure
+from hayhooks.process.connection import bounded_connection
 from hayhooks.process.served import ServedApplication
 from hayhooks.process.signals import exit_at_once
 from hayhooks.settings import Settings
@@ -29,7 +30,7 @@ def run_app(app: ASGIApp, *, host: str | None = None, port: int | None = None) -
             served,
             host=address,
             port=settings.port if port is None else port,
-            **server_options(),
+            **server_options(settings),
         )
     finally:
         served.last_resort.relax()
@@ -48,9 +49,14 @@ def create_worker() -> ServedApplication:
     return ServedApplication(app, settings, at_second_signal=lambda number: None)
 
 
-def server_options() -> Mapping[str, Any]:
-    """Return what uvicorn is told besides the address: our log, and little time after that of the drain."""
-    return {"log_config": None, "access_log": False, "timeout_graceful_shutdown": 1}
+def server_options(settings: Settings) -> Mapping[str, Any]:
+    """Return what uvicorn is told besides the address: our log, bounds for clients, little time after the drain."""
+    return {
+        "http": bounded_connection(settings),
+        "log_config": None,
+        "access_log": False,
+        "timeout_graceful_shutdown": 1,
+    }
 
 
 def configure_log(settings: Settings) -> None:

@@ -19,7 +19,15 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from hayhooks.deploy.deployment import Deployment
-from hayhooks.errors import QueueFull, RunCancelled, RunTimedOut, ServerStopping, StillLoading
+from hayhooks.errors import (
+    QueueFull,
+    RunCancelled,
+    RunTimedOut,
+    ServerStopping,
+    StillLoading,
+    TooManyRequests,
+    TooManyStreams,
+)
 from hayhooks.http.exchange import Exchange
 from hayhooks.http.leaving import StalledClient
 from hayhooks.pipelines.runner import Runner
@@ -30,7 +38,13 @@ _OF_PIPELINE = ("pipeline", "revision")
 # The labels of what belongs to no pipeline.
 _NONE = ("", "")
 _STATES = ("queued", "running", "streaming", "cancelled")
-_REJECTIONS: dict[type, str] = {QueueFull: "queue_full", StillLoading: "loading", ServerStopping: "stopping"}
+_REJECTIONS: dict[type, str] = {
+    QueueFull: "queue_full",
+    StillLoading: "loading",
+    ServerStopping: "stopping",
+    TooManyRequests: "rate_limit",
+    TooManyStreams: "streams",
+}
 _CANCELLATIONS: dict[type, str] = {
     RunCancelled: "cancelled",
     RunTimedOut: "timeout",
