@@ -37,6 +37,7 @@ from hayhooks.http.gate import Gate, put_doors
 from hayhooks.http.middleware import RequestIdMiddleware, with_cors
 from hayhooks.http.rates import Rates
 from hayhooks.http.router import PipelineRouter
+from hayhooks.http.shortcut import Shortcut
 from hayhooks.lifecycle import LifecycleMiddleware
 from hayhooks.loading import Loading
 from hayhooks.openai.file_store import FileStore
@@ -117,9 +118,14 @@ class Hayhooks(Starlette):
         self.loading = Loading(lambda: {*self.deployments, *self.failures}, patience=self.settings.startup_wait)
         self.telemetry = Telemetry(self.settings, runner=self.runner, deployments=lambda: self.deployments)
         _extend_path(self.settings.additional_python_path)
+        own_routes = put_doors(system_routes(self, admin=admin), self.access)
         super().__init__(
-            routes=[self.pipelines, *put_doors(system_routes(self, admin=admin), self.access), *routes],
-            middleware=[*middleware, Middleware(Gate, access=self.access, answer=answer_of)],
+            routes=[self.pipelines, *own_routes, *routes],
+            middleware=[
+                *middleware,
+                Middleware(Gate, access=self.access, answer=answer_of),
+                Middleware(Shortcut, pipelines=self.pipelines, routes=own_routes),
+            ],
             exception_handlers={HTTPException: answer_error, HayhooksError: answer_error, Exception: answer_error},
             lifespan=self.lifespan,
         )

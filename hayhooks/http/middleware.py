@@ -15,10 +15,11 @@ from hayhooks.http.exchange import Exchange
 from hayhooks.http.leaving import BrokenStream, StalledClient, cut
 from hayhooks.logger import log
 from hayhooks.request import CurrentRequest, begin_request
+from hayhooks.security.locality import header
 from hayhooks.settings import Settings
 
 # What the log, and those who search it, can hold: no control characters, no spaces, not without end.
-_SANE_ID = re.compile(r"[\w.:/+=@-]{1,128}", re.ASCII)
+_SANE_ID = re.compile(rb"[\w.:/+=@-]{1,128}")
 
 
 class RequestIdMiddleware:
@@ -41,10 +42,8 @@ class RequestIdMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        request = CurrentRequest(
-            _sane(headers.get("x-request-id")) or f"{random.getrandbits(32):08x}", headers, receive
-        )
+        id = _sane(header(scope, b"x-request-id")) or f"{random.getrandbits(32):08x}"
+        request = CurrentRequest(id, Headers(scope=scope), receive)
         begin_request(request)
         scope["hayhooks.request"] = request
         exchange = scope["hayhooks.exchange"] = Exchange(request, scope, send, send_timeout=self.send_timeout)
@@ -79,5 +78,5 @@ def with_cors(app: ASGIApp, settings: Settings) -> ASGIApp:
     )
 
 
-def _sane(sent: str | None) -> str | None:
-    return sent if sent and _SANE_ID.fullmatch(sent) else None
+def _sane(sent: bytes | None) -> str | None:
+    return sent.decode() if sent and _SANE_ID.fullmatch(sent) else None

@@ -50,6 +50,8 @@ class PipelineRouter(BaseRoute):
     ) -> None:
         self.aliases = aliases
         """Other names of pipelines, for `find()` alone."""
+        self.generation = 0
+        """Another one after each change of what is deployed."""
         self._make_routes = make_routes
         self._lock = threading.Lock()
         self._table: Mapping[str, _Entry] = MappingProxyType({})
@@ -99,7 +101,9 @@ class PipelineRouter(BaseRoute):
         return entry.deployment
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Find the route of a request."""
+        """Find the route of a request; one that has failed on the short way is for `handle()` in any case."""
+        if "hayhooks.failure" in scope:
+            return Match.FULL, {}
         if scope["type"] != "http":
             return Match.NONE, {}
         name, _, rest = route_path(scope)[1:].partition("/")
@@ -112,6 +116,9 @@ class PipelineRouter(BaseRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request whose route `matches()` has found."""
+        failure: Exception | None = scope.get("hayhooks.failure")
+        if failure is not None:
+            raise failure
         route: PipelineRoute = scope["hayhooks.route"]
         if not admit(scope, scope["hayhooks.deployment"], need=need_of_pipeline_route(route.name)):
             # Replaced since then, in another thread; or undeployed.
@@ -135,6 +142,8 @@ class PipelineRouter(BaseRoute):
     def _publish(self, table: dict[str, _Entry]) -> None:
         self._table = MappingProxyType(table)
         self._deployments = MappingProxyType({name: entry.deployment for name, entry in table.items()})
+        # Last: whoever sees it sees the rest.
+        self.generation += 1
 
 
 def allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> list[str]:

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.errors import PipelineNotFound
-from hayhooks.http.answers import JSONAnswer
+from hayhooks.http.answers import JSONAnswer, dump_json
 from hayhooks.http.drain import Drain
 
 if TYPE_CHECKING:
@@ -36,17 +36,10 @@ def status_routes(app: Hayhooks) -> list[Route]:
         reasons = await find_reasons(app, request.scope.get("hayhooks.drain"))
         return JSONAnswer({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
 
+    overview = _Overview(app)
+
     async def status_all(request: Request) -> Response:
-        deployments = app.deployments
-        return JSONAnswer(
-            {
-                "status": "Up!",
-                "pipelines": list(deployments),
-                "deployments": [describe(deployment) for deployment in deployments.values()],
-            }
-            | ({"pending": app.loading.pending} if app.loading.pending else {})
-            | ({"failures": dict(app.failures)} if app.failures else {})
-        )
+        return JSONAnswer(overview.read())
 
     async def status_pipeline(request: Request) -> Response:
         name = request.path_params["pipeline_name"]
@@ -60,6 +53,36 @@ def status_routes(app: Hayhooks) -> list[Route]:
         Route("/health", health, methods=["GET"], name="health"),
         Route("/ready", ready, methods=["GET"], name="ready"),
     ]
+
+
+class _Overview:
+    """What `GET /status` answers, written anew only when it has changed: it is asked often, whatever is deployed."""
+
+    def __init__(self, app: Hayhooks) -> None:
+        self._app = app
+        self._state: object = None
+        self._text = b""
+
+    def read(self) -> bytes:
+        """Return the answer as JSON."""
+        app = self._app
+        state = (app.pipelines.generation, app.loading.pending, dict(app.failures))
+        if state != self._state:
+            self._text = dump_json(self._describe())
+            self._state = state
+        return self._text
+
+    def _describe(self) -> dict[str, Any]:
+        app, deployments = self._app, self._app.deployments
+        return (
+            {
+                "status": "Up!",
+                "pipelines": list(deployments),
+                "deployments": [describe(deployment) for deployment in deployments.values()],
+            }
+            | ({"pending": app.loading.pending} if app.loading.pending else {})
+            | ({"failures": dict(app.failures)} if app.failures else {})
+        )
 
 
 async def find_reasons(app: Hayhooks, drain: Drain | None) -> list[str]:

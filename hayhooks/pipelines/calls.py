@@ -13,6 +13,8 @@ from hayhooks.pipelines.methods import Colour, RunMethod
 from hayhooks.pipelines.runs import hold_current, start_thread
 from hayhooks.pipelines.threads import WorkerThreads
 
+_PLAIN = frozenset({str, dict, list, int, float, bool, bytes, type(None)})
+
 
 async def call(method: RunMethod, arguments: Mapping[str, Any], *, threads: WorkerThreads) -> Any:
     """Call a run method without blocking the event loop, and return what it returns."""
@@ -32,6 +34,9 @@ async def call(method: RunMethod, arguments: Mapping[str, Any], *, threads: Work
 
 def as_stream(result: Any) -> AsyncIterator[Any] | None:
     """Return `result` as an async iterator, or None when it is a plain value."""
+    if type(result) in _PLAIN:
+        # As nearly always: asking an abstract class costs more.
+        return None
     if isinstance(result, AsyncIterable):
         return aiter(result)
     if isinstance(result, Iterator):

@@ -6,7 +6,7 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from operator import or_
 from typing import Annotated, Any
 
@@ -64,7 +64,7 @@ class RunSchema:
         """Whether the return annotation has a value that is sent as JSON; None is one."""
         return not self.returned or any(not is_stream(member) and not is_response(member) for member in self.returned)
 
-    @property
+    @cached_property
     def takes_files(self) -> bool:
         """Whether a parameter is an upload."""
         return any(field.kind is FormKind.FILE for field in self.form.values())
