@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import sys
-import tempfile
 import threading
-import uuid
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -49,6 +46,7 @@ from hayhooks.routes import pipeline_routes, system_routes
 from hayhooks.security.key_ring import KeyRing
 from hayhooks.settings import Settings
 from hayhooks.telemetry.telemetry import Telemetry
+from hayhooks.temporary import TemporaryFolder, remove_leftovers
 from hayhooks.wrapper import BasePipelineWrapper
 
 if TYPE_CHECKING:
@@ -108,14 +106,14 @@ class Hayhooks(Starlette):
         self.rates = Rates(self.settings)
         self.store = self._make_store(pipelines_dir)
         self.write_check = WriteCheck(self.store.directory) if self.store is not None and admin else None
-        self.files = FileStore(self._files_directory())
+        self.files = self._make_file_store()
         keys = KeyRing(self.settings, pipelines_dir)
         self.access = Access(self.settings, keys=keys, authorize=authorize, threads=self.threads)
         self._publisher = Publisher(self.pipelines, self.store, self.settings, is_taken=self.is_taken)
         self._companions: list[Follower | Watcher] = []
         self._start_lock = threading.Lock()
         self._is_started = self._answers_while_loading = False
-        self.loading = Loading(lambda: {*self.deployments, *self.failures}, patience=self.settings.startup_wait)
+        self.loading = Loading(self._find_settled, patience=self.settings.startup_wait)
         self.telemetry = Telemetry(self.settings, runner=self.runner, deployments=lambda: self.deployments)
         _extend_path(self.settings.additional_python_path)
         own_routes = put_doors(system_routes(self, admin=admin), self.access)
@@ -177,24 +175,26 @@ class Hayhooks(Starlette):
             change.revision = deployment.number
         return deployment
 
-    def rollback(self, name: str, revision: int | None = None) -> Deployment:
+    def rollback(self, name: str, revision: int | None = None, *, if_revision: int | None = None) -> Deployment:
         """Publish a saved revision of a pipeline again: the one that was served before, or that of a number.
 
-        Blocking, as `deploy()`. Raises `PipelineNotFound`, `RevisionNotFound`, and what `deploy()`
-        raises for a revision that cannot be loaded any more.
+        Blocking, and with `if_revision`, as `deploy()`. Raises `PipelineNotFound`, `RevisionNotFound`,
+        and what `deploy()` raises for a revision that cannot be loaded any more.
         """
         with self.telemetry.changing("rollback", name) as change:
-            deployment = self._publisher.rollback(name, revision)
+            deployment = self._publisher.rollback(name, revision, if_revision=if_revision)
             change.revision = deployment.number
         return deployment
 
-    def undeploy(self, name: str) -> None:
-        """Take a pipeline out of service; requests that run finish. Raises `PipelineNotFound`.
+    def undeploy(self, name: str, *, if_revision: int | None = None) -> None:
+        """Take a pipeline out of service; requests that run finish.
 
         What the user wrote stays, and so do the saved revisions; a start does not deploy it again.
+        With `if_revision` only when that saved revision is served. Raises `PipelineNotFound`,
+        `RevisionConflict`, and `PipelineFilesError` when it cannot be noted; then it is served on.
         """
         with self.telemetry.changing("undeploy", name):
-            self._publisher.undeploy(name)
+            self._publisher.undeploy(name, if_revision=if_revision)
 
     def wait_for_workers(self, name: str | None = None) -> dict[str, str]:
         """Wait until all processes that share the pipelines directory serve what it says now; blocking.
@@ -272,20 +272,25 @@ class Hayhooks(Starlette):
         with self._start_lock:
             if self._is_started:
                 return
-            companions: list[Follower | Watcher] = []
+            remove_leftovers()
+            companions = self._companions
             if self.settings.watch and self.store is not None:
                 from hayhooks.watcher import Watcher  # only development needs it
 
                 companions.append(Watcher(self._publisher, self.store))
             if self.settings.shared and self._publisher.reconciler is not None:
-                companions.insert(0, Follower(self._publisher.reconciler))
+                companions.insert(0, Follower(self._publisher.reconciler, start_seconds=self.settings.deploy_timeout))
             else:
                 self._publisher.deploy_found()
             for companion in companions:
                 companion.start()
-            self._companions = companions
             self.pipelines.warn_of_lost_aliases(self.pipelines.aliases.values())
             self._is_started = True
+
+    def _find_settled(self) -> set[str]:
+        """Return the pipelines that can be asked although the start goes on: none while others have newer ones."""
+        is_behind = any(isinstance(companion, Follower) and companion.is_behind() for companion in self._companions)
+        return set() if is_behind else {*self.deployments, *self.failures}
 
     def _stop(self) -> None:
         while self._companions:
@@ -301,13 +306,12 @@ class Hayhooks(Starlette):
             revisions_kept=self.settings.revisions_kept,
         )
 
-    def _files_directory(self) -> Path:
-        """Return where uploads are kept: beside the revisions, or in a directory that ends with this object."""
+    def _make_file_store(self) -> FileStore:
+        """Keep uploads beside the revisions, or in a directory that ends with this object."""
         if self.store is not None:
-            return self.store.directory / ".hayhooks" / "files"
-        directory = Path(tempfile.gettempdir(), f"hayhooks-files-{uuid.uuid4().hex}")
-        weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
-        return directory
+            return FileStore(self.store.directory / ".hayhooks" / "files")
+        folder = TemporaryFolder("files")
+        return FileStore(folder.path, make=folder.make)
 
     def is_taken(self, path: str, method: str = "POST") -> bool:
         """Tell whether a route other than a pipeline's answers a method at a path."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from concurrent.futures import Future
 
 from hayhooks.deploy.closing import Closer
 from hayhooks.deploy.deployer import Deployer
@@ -31,15 +33,26 @@ class Builder:
         """Build a pipeline. Raises `DeployTimedOut`, and what `Deployer.build()` raises."""
         return self._in_time(name, lambda: self._build(name, source, revision))
 
-    def build_tested(self, name: str, source: Source, revision: Revision | None = None) -> Deployment:
-        """Build a pipeline and let it test itself. Raises as `build()`, and `PipelineWrapperError`."""
-        return self._in_time(name, lambda: self._tested(self._build(name, source, revision)))
+    def build_tested(
+        self,
+        name: str,
+        source: Source,
+        revision: Revision | None = None,
+        *,
+        given_up: Future[None] | None = None,
+    ) -> Deployment:
+        """Build a pipeline and let it test itself. Raises as `build()`, and `PipelineWrapperError`.
 
-    def _in_time(self, name: str, work: Callable[[], Deployment]) -> Deployment:
+        The time is over also once `given_up` is done: nobody wants it any more.
+        """
+        return self._in_time(name, lambda: self._tested(self._build(name, source, revision)), given_up)
+
+    def _in_time(self, name: str, work: Callable[[], Deployment], given_up: Future[None] | None = None) -> Deployment:
+        began = time.monotonic()
         try:
-            return self._limit.call(work, too_late=Deployment.abandon)
+            return self._limit.call(work, too_late=Deployment.abandon, given_up=given_up)
         except TimeoutError:
-            left, seconds = self._limit.left, self._limit.seconds
+            left, seconds = self._limit.left, round(time.monotonic() - began, 1)
             text = "Pipeline '{}' was not ready within {:g} s: its thread is left to itself, as {} of this process now"
             log.warning(text, name, seconds, left)
             raise DeployTimedOut(name, seconds) from None

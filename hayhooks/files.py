@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePath
 
 DEFAULT_IGNORED = ("*.pyc", "*.pyo", "*.pyd", "__pycache__", "*.so", "*.egg", "*.egg-info")
@@ -32,12 +33,50 @@ def read_directory(path: str | os.PathLike[str], ignore: Sequence[str] = DEFAULT
     return {key: file.read_bytes() for key, file in find_files(path, ignore).items()}
 
 
+def read_all(directory: Path) -> dict[str, bytes]:
+    """Read the files below a directory, also the hidden ones. Raises `OSError`."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    if not files and not directory.is_dir():
+        raise FileNotFoundError(directory)
+    return {path.relative_to(directory).as_posix(): path.read_bytes() for path in files}
+
+
 def write_files(directory: Path, files: Mapping[str, bytes]) -> None:
     """Write files by their relative paths below a directory."""
     for path, content in files.items():
         target = directory / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
+
+
+def write_synced(path: Path, text: str) -> None:
+    """Write a file that is on the disk when this returns, so that a loss of power leaves all of it."""
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_files(directory: Path) -> None:
+    """Return when all that was written below a directory is on the disk."""
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            _sync(Path(folder, name))
+        sync_folder(Path(folder))
+
+
+def sync_folder(directory: Path) -> None:
+    """Return when the names in a directory are on the disk, where the system can tell."""
+    with suppress(OSError):
+        _sync(directory)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _is_ignored(key: PurePath, ignore: Sequence[str]) -> bool:

@@ -7,7 +7,8 @@ nothing that is in use was touched.
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -79,59 +80,73 @@ class Publisher:
         if save and (self.store is None or isinstance(source, WrapperSource)):
             reason = "there is no pipelines directory" if self.store is None else "it was made in code"
             raise PipelineFilesError(f"Pipeline '{name}' cannot be saved: {reason}")
+        era = self._serving.era
         with self._alone(name, saves=save):
             self._check(name, overwrite=overwrite, if_revision=if_revision)
             if save:
-                deployment, version = self._build_saved(name, source, note)
+                deployment, version = self._build_saved(name, source, note=note, era=era)
             else:
                 deployment, version = self._build_tested(name, source), None
-            self._publish(deployment, version)
+            self._publish(deployment, version, era=era)
         log.success("Pipeline '{}' is deployed", name)
         return deployment
 
-    def rollback(self, name: str, number: int | None) -> Deployment:
+    def rollback(self, name: str, number: int | None, *, if_revision: int | None = None) -> Deployment:
         """Publish a saved revision again, the one that was served before unless a number is given.
 
-        Raises `RevisionNotFound`, and what `deploy()` raises for a source that does not load any more.
+        Raises `RevisionNotFound`, `RevisionConflict`, and what `deploy()` raises for a source that
+        does not load any more.
         """
         check_name(name)
         if self.store is None or not self.store.revisions.list(name):
             if name not in self.router.deployments:
                 raise PipelineNotFound(name)
             raise RevisionNotFound(f"Pipeline '{name}' has no saved revisions")
+        era = self._serving.era
         with self._alone(name, saves=True):
+            self._check(name, overwrite=True, if_revision=if_revision)
             revision = self._find_revision(self.store, name, number)
             deployment = self.builder.build(name, self.store.find(name, revision.path).source, revision)
-            self._publish(deployment, self._save(deployment, revision, NO_NOTE))
+            version = self._save(deployment, revision, note=NO_NOTE, era=era)
+            self._publish(deployment, version, era=era)
         log.success("Pipeline '{}' is back at revision {}", name, revision.number)
         return deployment
 
-    def undeploy(self, name: str) -> None:
+    def undeploy(self, name: str, *, if_revision: int | None = None) -> None:
         """Take a pipeline out of service, also one of the store that could not be served.
 
-        Raises `PipelineNotFound`, and `PipelineFilesError` when other processes cannot be told.
+        Raises `PipelineNotFound`, `RevisionConflict`, and `PipelineFilesError` when it cannot be noted:
+        then it is served on.
         """
         try:
             check_name(name)
         except PipelinePathError:
             # Before a lock is made, whose file has the name.
             raise PipelineNotFound(name) from None
-        try:
-            with self._alone(name, saves=self.store is not None):
-                self._require(name)
-                if self.store is not None:
-                    # First what can fail: what is not noted may not happen where others would not hear of it.
-                    self.store.remove(name)
-                self._drop(name)
-        except PipelineFilesError as exc:
-            if self._is_shared:
-                raise
-            with self._alone(name, saves=False):
-                self._require(name)
-                self._drop(name)
-            log.warning("Pipeline '{}' will be back after the next start: {}", name, exc)
+        # What stands nowhere in the store needs nothing that is written there.
+        is_noted = self.store is not None and self.store.has(name)
+        with self._noted(name), self._alone(name, saves=is_noted):
+            self._require(name)
+            self._check(name, overwrite=True, if_revision=if_revision)
+            if self.store is not None:
+                # First what can fail: what is not noted would be back after a restart.
+                self.store.remove(name)
+            self._drop(name)
         log.success("Pipeline '{}' is undeployed", name)
         self.router.warn_of_lost_aliases([name])
+
+    @contextmanager
+    def _noted(self, name: str) -> Iterator[None]:
+        """Say where an undeploy cannot be noted, and what helps."""
+        try:
+            yield
+        except PipelineFilesError as exc:
+            assert self.store is not None
+            reason = getattr(exc.__cause__, "strerror", None) or exc
+            raise PipelineFilesError(
+                f"Pipeline '{name}' is served on: {self.store.directory} cannot be written ({reason}), so it would "
+                "be back after a restart. Make it writable, or remove the pipeline there and restart the server"
+            ) from exc
 
     def _require(self, name: str) -> None:
         if name not in self.router.deployments and (self.store is None or self.store.version(name) is None):
@@ -147,21 +162,22 @@ class Publisher:
         if self.reconciler is not None:
             self.reconciler.deploy_found()
 
-    def refresh(self, names: Collection[str]) -> list[str]:
-        """Build these pipelines again from what stands in the store now, and drop those that are gone.
+    def refresh(self, name: str, given_up: Future[None]) -> bool:
+        """Build a pipeline again from what stands in the store now, or drop it when that is gone.
 
-        Returns those that were built. One that fails, or fails its own test, is reported in
-        `failures`; the version before it serves on.
+        Tells whether it was built. One that fails, or fails its own test, or is not ready when
+        `given_up` is done, is reported in `failures`; the version before it serves on. Raises `PipelineBusy`.
         """
-        return self.reconciler.refresh(names) if self.reconciler is not None else []
+        return self.reconciler is not None and self.reconciler.refresh(name, given_up)
 
     def end_all(self) -> None:
-        """End all deployments, within the time that one gets."""
-        for name in list(self.router.deployments):
-            self._serving.remove(name)
-        self.retirement.wait(self.settings.teardown_timeout)
-        if self.store is not None:
-            self.store.workers.leave()
+        """End all deployments, within the time that one gets, and those that are still being built when they are."""
+        try:
+            self._serving.end()
+            self.retirement.wait(self.settings.teardown_timeout)
+        finally:
+            if self.store is not None:
+                self.store.workers.leave()
 
     @contextmanager
     def _alone(self, name: str, *, saves: bool) -> Iterator[None]:
@@ -214,21 +230,22 @@ class Publisher:
         version = self._serving.saved.get(name)
         return version.path if version is not None else None
 
-    def _build_saved(self, name: str, given: Source, note: Note) -> tuple[Deployment, Version]:
+    def _build_saved(self, name: str, given: Source, *, note: Note, era: int) -> tuple[Deployment, Version]:
         assert self.store is not None and not isinstance(given, WrapperSource)
         ignored = self.settings.files_to_ignore_patterns
         source = read_files(given.path, ignored) if isinstance(given, DirectorySource) else given
         revision = self.store.stage(name, source, note)
         try:
             deployment = self._build_tested(name, source, revision)
-            return deployment, self._save(deployment, revision, note)
+            return deployment, self._save(deployment, revision, note=note, era=era)
         except BaseException:
             self.store.discard(revision)
             raise
 
-    def _save(self, deployment: Deployment, revision: Revision, note: Note) -> Version:
+    def _save(self, deployment: Deployment, revision: Revision, *, note: Note, era: int) -> Version:
         assert self.store is not None
         try:
+            self._serving.check(deployment.name, era)
             return self.store.publish(revision, note, secrets=secret_params(deployment.wrapper))
         except BaseException:
             deployment.abandon()
@@ -242,7 +259,7 @@ class Publisher:
             log.opt(exception=exc.__cause__).warning("Pipeline '{}' cannot be deployed: {}", name, exc)
             raise
 
-    def _publish(self, deployment: Deployment, version: Version | None) -> None:
-        self._serving.publish(deployment, version)
+    def _publish(self, deployment: Deployment, version: Version | None, *, era: int) -> None:
+        self._serving.publish(deployment, version, era=era)
         if version is not None:
             self.retirement.tell_use()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection
-from pathlib import Path
 
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.deploy.store import Store
@@ -29,6 +28,8 @@ class Retirement:
         self._router = router
         self._store = store
         self._retiring: set[Deployment] = set()
+        # Those that have ended, while their old revisions are removed.
+        self._ended: set[Deployment] = set()
         self._changed = threading.Condition()
 
     def add(self, deployment: Deployment) -> None:
@@ -42,30 +43,31 @@ class Retirement:
         deadline = time.monotonic() + seconds + _LAST_SECONDS
         with self._changed:
             self._changed.wait_for(
-                lambda: all(each.runs.current for each in self._retiring), deadline - time.monotonic()
+                lambda: not self._ended and all(each.runs.current for each in self._retiring),
+                deadline - time.monotonic(),
             )
 
-    def in_use(self) -> list[Path]:
-        """Return the directories of the revisions that requests may still run on."""
+    def in_use(self) -> list[str]:
+        """Return the keys of the revisions that requests may still run on."""
         with self._changed:
             alive = [*self._retiring, *self._router.deployments.values()]
-        return [deployment.revision.path for deployment in alive if deployment.revision is not None]
+        return sorted({deployment.revision.key for deployment in alive if deployment.revision is not None})
 
-    def tell_use(self, more: Collection[Path] = ()) -> None:
+    def tell_use(self, more: Collection[str] = ()) -> None:
         """Tell other servers over the directory which revisions may not go: those in use, and `more`.
 
         A server that follows the others says so in its reports.
         """
         if self._store is None or self._store.workers.follows:
             return
-        paths = {str(path) for path in (*self.in_use(), *more)}
-        if not paths:
+        keys = {*self.in_use(), *more}
+        if not keys:
             return
         workers = self._store.workers
         try:
             if not workers.is_present:
                 workers.join()
-            workers.report(Report("", in_use=sorted(paths), follows=False))
+            workers.report(Report("", in_use=sorted(keys), follows=False))
         except OSError as exc:
             # Where nothing can be written, nobody deletes either; unless it is only this user who may not.
             log.debug("It cannot be noted which revisions are in use: {}", exc)
@@ -73,15 +75,24 @@ class Retirement:
     def _forget(self, deployment: Deployment) -> None:
         with self._changed:
             self._retiring.discard(deployment)
-            self._changed.notify_all()
-        if self._store is None or deployment.revision is None:
+            self._ended.add(deployment)
+        try:
+            if deployment.revision is not None:
+                self._prune(deployment.name)
+        finally:
+            with self._changed:
+                self._ended.discard(deployment)
+                self._changed.notify_all()
+
+    def _prune(self, name: str) -> None:
+        if self._store is None:
             return
         try:
             # A deploy of the name that is under way may be about to use a revision again.
-            with self._store.locks.hold(deployment.name, among_processes=True, seconds=_PATIENCE_SECONDS):
-                self._store.prune(deployment.name, self.in_use())
+            with self._store.locks.hold(name, among_processes=True, seconds=_PATIENCE_SECONDS):
+                self._store.prune(name, self.in_use())
         except PipelineBusy:
             # Whoever deploys the name retires another one, and prunes it then.
             pass
         except OSError as exc:
-            log.warning("Old revisions of '{}' cannot be removed: {}", deployment.name, exc)
+            log.warning("Old revisions of '{}' cannot be removed: {}", name, exc)

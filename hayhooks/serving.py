@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.deploy.pointers import Version
+from hayhooks.errors import DeployTooLate, PipelineNotFound
 from hayhooks.http.router import PipelineRouter
 from hayhooks.retirement import Retirement
 
@@ -19,16 +22,29 @@ class Serving:
         self.saved: dict[str, Version] = {}
         """What is served from the store, by name."""
         self._failed: dict[str, tuple[Version, str]] = {}
+        self._ending = threading.Lock()
+        self.era = 0
+        """Grows with each end of the application: what was begun before is not published after it."""
 
     @property
     def failures(self) -> Mapping[str, str]:
         """Why a pipeline of the store is not served in the version that it should, by name."""
         return {name: text for name, (_, text) in list(self._failed.items())}
 
-    def publish(self, deployment: Deployment, version: Version | None) -> None:
-        """Serve a deployment; what was served under its name ends. `version` is what it was built from, if saved."""
+    def publish(self, deployment: Deployment, version: Version | None, *, era: int) -> None:
+        """Serve a deployment; what was served under its name ends.
+
+        `version` is what is to be served, if it is saved, and `era` when the work on it began.
+        Raises `DeployTooLate` when the application has ended since; then the deployment is ended.
+        """
         name = deployment.name
-        previous = self.router.add(deployment, overwrite=True)
+        try:
+            with self._ending:
+                self.check(name, era)
+                previous = self.router.add(deployment, overwrite=True)
+        except DeployTooLate:
+            deployment.abandon()
+            raise
         if deployment.module is not None:
             deployment.module.keep()
         if version is None:
@@ -36,8 +52,26 @@ class Serving:
         else:
             self.saved[name] = version
             self._failed.pop(name, None)
+            if deployment.revision is not None and deployment.revision.path != version.path:
+                number = deployment.revision.number
+                text = f"The revision {version.path.name} cannot be read: {number} is served in its place"
+                self.fail(name, version, text)
         if previous is not None:
             self.retirement.add(previous)
+
+    def check(self, name: str, era: int) -> None:
+        """Raise `DeployTooLate` when the application has ended since."""
+        if era != self.era:
+            raise DeployTooLate(name)
+
+    def end(self) -> None:
+        """Serve nothing any more, nor what is still being built."""
+        with self._ending:
+            self.era += 1
+        for name in list(self.router.deployments):
+            # Somebody may undeploy it just now.
+            with suppress(PipelineNotFound):
+                self.remove(name)
 
     def remove(self, name: str) -> None:
         """Serve nothing under a name. Raises `PipelineNotFound`."""

@@ -12,14 +12,17 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from watchfiles import Change, watch
 
+from hayhooks.deploy.name_threads import NameThreads
 from hayhooks.deploy.sources import YAML_SUFFIXES
 from hayhooks.deploy.store import Store
+from hayhooks.errors import PipelineBusy
 from hayhooks.files import find_files
 from hayhooks.logger import log
 from hayhooks.publisher import Publisher
@@ -31,6 +34,8 @@ _PAUSE_SECONDS = 1.0
 _GRACE_SECONDS = 1.0
 """How long a source may be away: editors and git delete a file before they write it anew."""
 _TICK_MILLISECONDS = 200
+_STOP_SECONDS = 3.0
+_BUILDS_AT_ONCE = 4
 _LARGE_BYTES = 1_000_000
 """From here on a file is known by its time, not by its content."""
 
@@ -48,6 +53,20 @@ class _Found:
     """What people wrote, by name, whether or not it is to be served."""
 
 
+@dataclass(frozen=True)
+class _Building:
+    files: Files
+    """What is being built."""
+    given_up: Future[None] = field(default_factory=Future)
+    """Done when its code has changed since."""
+
+    def compare(self, files: Files) -> None:
+        """Give up what is outdated: it may hang, and its author has seen why."""
+        is_outdated = any(path.endswith(_CODE_SUFFIXES) for path in _differences(self.files, files))
+        if is_outdated and not self.given_up.done():
+            self.given_up.set_result(None)
+
+
 class Watcher:
     """A thread that watches a pipelines directory, and the folders elsewhere that its links lead to.
 
@@ -57,6 +76,13 @@ class Watcher:
     def __init__(self, publisher: Publisher, store: Store) -> None:
         self._publisher = publisher
         self._store = store
+        # Each pipeline is built in a thread of its own: one that hangs keeps no other from being reloaded.
+        self._builds = NameThreads(self._deploy, limit=_BUILDS_AT_ONCE, thread_name="hayhooks-reload")
+        self._building: dict[str, _Building] = {}
+        # Those that were left alone the last time, because they were being built.
+        self._busy: set[str] = set()
+        # Held by whoever reads or changes the next three.
+        self._guard = threading.Lock()
         found = self._look()
         self._own = found.own
         self._deployed = found.files
@@ -77,7 +103,8 @@ class Watcher:
         """Watch no more."""
         self._ending.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(_STOP_SECONDS)
+        self._builds.stop(0)
 
     def _run(self) -> None:
         while not self._ending.is_set():
@@ -107,7 +134,8 @@ class Watcher:
         for batch in changes:
             paths = [Path(path) for _, path in batch]
             # The first time for what changed before the watch began.
-            if is_first or self._gone_since or any(_is_of_people(path, roots) for path in paths):
+            is_due = is_first or self._gone_since or not self._busy.issubset(self._builds.names)
+            if is_due or any(_is_of_people(path, roots) for path in paths):
                 self._compare()
             is_first = False
             # A folder that was deleted and made anew may be the same to the system, and is told of by what it held.
@@ -136,19 +164,32 @@ class Watcher:
         }
         return _Found(serving, files, written)
 
+    def _look_at(self, name: str) -> Files:
+        version = self._store.version(name)
+        if version is None:
+            return {}
+        return _read(version.path) if version.publication is None else {str(version.path): ("", 0)}
+
     def _compare(self) -> None:
         """Deploy again what differs from what was deployed, and say what differs but is not served."""
+        # First: one that is done while the files are looked at may have been built from newer ones.
+        self._busy = set(self._builds.names)
         found, now = self._look(), time.monotonic()
-        gone = self._deployed.keys() - found.files.keys()
-        self._gone_since = {name: self._gone_since.get(name, now) for name in gone}
-        waiting = {name for name, since in self._gone_since.items() if now - since < _GRACE_SECONDS}
-        names = (found.files.keys() | self._deployed.keys()) - waiting
-        changed = {name for name in names if self._is_news(name, found)}
-        self._deployed |= {name: files for name, files in found.files.items() if name not in changed}
+        with self._guard:
+            gone = self._deployed.keys() - found.files.keys() - self._busy
+            self._gone_since = {name: self._gone_since.get(name, now) for name in gone}
+            waiting = {name for name, since in self._gone_since.items() if now - since < _GRACE_SECONDS}
+            names = (found.files.keys() | self._deployed.keys()) - waiting - self._busy
+            changed = {name for name in names if self._is_news(name, found)}
+            self._deployed |= {name: found.files[name] for name in found.files.keys() & names - changed}
         self._tell_of_hidden(found)
         self._own = found.own
-        if changed:
-            self._deploy(changed, found)
+        for name in self._busy:
+            if building := self._building.get(name):
+                building.compare(found.files.get(name, {}))
+        for name in sorted(changed):
+            self._busy.add(name)
+            self._builds.begin(name)
 
     def _is_news(self, name: str, found: _Found) -> bool:
         deployment, path = self._publisher.router.deployments.get(name), found.serving.get(name)
@@ -159,19 +200,23 @@ class Watcher:
         # To save what has failed once more is to ask for another try, as after the installation of a package.
         return before != after if name in self._publisher.failures else bool(_differences(before, after))
 
-    def _deploy(self, names: Collection[str], found: _Found) -> None:
-        served = self._publisher.refresh(names)
-        if served:
-            log.success("Deployed again: {}", ", ".join(served))
-        after = self._look()
-        for name in names:
-            self._remember(name, found.files.get(name, {}), after.files.get(name, {}))
-            deployment = self._publisher.router.deployments.get(name)
-            is_own = name in served or name in self._publisher.failures or name not in after.own
-            if not is_own and deployment is not None and deployment.revision is None:
-                log.warning(
-                    "'{}' has changed, but what was deployed without being saved is served until a restart", name
-                )
+    def _deploy(self, name: str) -> None:
+        before = self._look_at(name)
+        building = self._building[name] = _Building(before)
+        try:
+            is_served = self._publisher.refresh(name, building.given_up)
+        except PipelineBusy as exc:
+            # It differs still, and is tried again.
+            log.warning("{}", exc)
+            return
+        if is_served:
+            log.success("Deployed again: {}", name)
+        with self._guard:
+            self._remember(name, before, self._look_at(name))
+        deployment = self._publisher.router.deployments.get(name)
+        is_known = is_served or name in self._publisher.failures or name not in self._store.own_paths()
+        if not is_known and deployment is not None and deployment.revision is None:
+            log.warning("'{}' has changed, but what was deployed without being saved is served until a restart", name)
 
     def _remember(self, name: str, before: Files, after: Files) -> None:
         """Note what was deployed, with what the pipeline itself has written into its folder meanwhile.

@@ -77,7 +77,15 @@ class Server:
 
 @contextmanager
 def serving(folder: Path, *options: str, **variables: str) -> Iterator[Server]:
-    """Serve `folder / "pipelines"` until the block ends."""
+    """Serve `folder / "pipelines"` until the block ends, which begins when all of it is loaded."""
+    with starting(folder, *options, **variables) as server:
+        until(lambda: _is_loaded(server) or server.process.poll() is not None)
+        yield server
+
+
+@contextmanager
+def starting(folder: Path, *options: str, **variables: str) -> Iterator[Server]:
+    """The same, but the block begins as soon as the server answers."""
     command = [sys.executable, "-m", "hayhooks", "run", "--host", "127.0.0.1", "--port", "0", *options]
     process = subprocess.Popen(command, cwd=folder, env=environment(**variables), stderr=subprocess.PIPE, text=True)
     server = Server(process)
@@ -137,3 +145,8 @@ def _is_up(server: Server) -> bool:
         return requests.get(f"{server.url}/health", timeout=WITHIN).ok
     except requests.ConnectionError:
         return False
+
+
+def _is_loaded(server: Server) -> bool:
+    reasons = requests.get(f"{server.url}/ready", timeout=WITHIN).json()["reasons"]
+    return not any("still" in reason for reason in reasons)

@@ -19,6 +19,7 @@ LAYERS = [
         "request",
         "security",
         "files",
+        "temporary",
         "environment",
         "settings",
         "events",

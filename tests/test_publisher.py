@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from hayhooks import BasePipelineWrapper, Hayhooks, Settings
-from hayhooks.errors import HayhooksError, PipelineExists, PipelineNotFound, PipelineWrapperError
+from hayhooks.errors import DeployTooLate, HayhooksError, PipelineExists, PipelineNotFound, PipelineWrapperError
 from hayhooks.logger import log
 from tests.conftest import wrapper_source
 from tests.deploy.disk import answer, restarted, start, version, write
@@ -163,16 +163,17 @@ def test_a_deploy_and_an_undeploy_are_logged_without_what_they_hold(app: Hayhook
     ]
 
 
-def test_an_undeploy_that_cannot_be_noted_takes_place_all_the_same(tmp_path: Path, log_lines: list[str]) -> None:
+def test_an_undeploy_that_cannot_be_noted_is_refused_and_the_pipeline_served_on(tmp_path: Path) -> None:
     write(tmp_path, {"qa/pipeline_wrapper.py": version("own")["pipeline_wrapper.py"], ".hayhooks": ""})
     app = Hayhooks(tmp_path)
     start(app)
-    app.undeploy("qa")
+    refused = TestClient(app).post("/undeploy/qa")
 
-    assert dict(app.deployments) == {}
-    assert [line.partition(": ")[0] for line in log_lines if line.startswith("WARNING")] == [
-        "WARNING Pipeline 'qa' will be back after the next start"
-    ]
+    assert (refused.status_code, refused.json()["detail"].partition(" (")[0], answer(app, "qa")) == (
+        500,
+        f"Pipeline 'qa' is served on: {tmp_path} cannot be written",
+        "own",
+    )
 
 
 def test_the_end_of_the_server_ends_all_deployments(tmp_path: Path) -> None:
@@ -190,6 +191,36 @@ def test_the_end_of_the_server_ends_all_deployments(tmp_path: Path) -> None:
             app.deploy(name, wrapper)
 
     assert (sorted(ended), dict(app.deployments)) == (["a", "b"], {})
+
+
+@pytest.mark.parametrize("save", [False, True])
+def test_what_is_ready_only_after_the_end_of_the_server_is_torn_down_and_refused(tmp_path: Path, save: bool) -> None:
+    source = f"""
+import time
+from pathlib import Path
+from hayhooks import BasePipelineWrapper
+
+class PipelineWrapper(BasePipelineWrapper):
+    def setup(self):
+        Path({str(tmp_path)!r}, "entered").touch()
+        while not Path({str(tmp_path)!r}, "gate").exists(): time.sleep(0.005)
+
+    def teardown(self): Path({str(tmp_path)!r}, "torn-down").touch()
+
+    def run_api(self) -> str: return "late"
+"""
+    app = Hayhooks(tmp_path / "pipelines")
+    with TestClient(app):
+        files = {"pipeline_wrapper.py": source}
+        thread, results = in_thread(lambda: app.deploy("qa", files, save=save))
+        wait_until((tmp_path / "entered").exists)
+    (tmp_path / "gate").touch()
+    thread.join(10)
+
+    assert (results, dict(app.deployments)) == ([DeployTooLate], {})
+    assert (tmp_path / "torn-down").exists()
+    assert restarted(tmp_path / "pipelines") == {}
+    assert app.deploy("qa", files, save=save).name == "qa"
 
 
 def test_a_server_may_be_started_again(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from hayhooks import Hayhooks
 from hayhooks.deploy.writable import WriteCheck
 from tests.conftest import WritePipeline
 from tests.deploy.disk import version
-from tests.processes import WITHIN, serving, until
+from tests.processes import WITHIN, serving, starting, until
 
 READY = (200, {"ready": True, "reasons": []})
 
@@ -69,7 +69,7 @@ def test_a_missing_directory_can_be_made_later(tmp_path: Path) -> None:
 def test_a_server_answers_while_it_loads(tmp_path: Path, write_pipeline: WritePipeline) -> None:
     write_pipeline("a_quick", slow(0))
     write_pipeline("slow", slow(2))
-    with serving(tmp_path) as server:
+    with starting(tmp_path) as server:
         ready = requests.get(f"{server.url}/ready", timeout=WITHIN)
         status = server.get("/status")
         run = server.post("/slow/run", {})
@@ -97,7 +97,7 @@ def test_a_request_waits_no_longer_than_it_may(
     tmp_path: Path, write_pipeline: WritePipeline, path: str, body: object, detail: str
 ) -> None:
     write_pipeline("slow", slow(3))
-    with serving(tmp_path, HAYHOOKS_STARTUP_WAIT="0.1") as server:
+    with starting(tmp_path, HAYHOOKS_STARTUP_WAIT="0.1") as server:
         response = requests.post(server.url + path, json=body, timeout=WITHIN)
 
     assert (response.status_code, response.json()["detail"]) == (503, detail)
@@ -107,7 +107,7 @@ def test_a_request_waits_no_longer_than_it_may(
 def test_a_server_that_is_stopped_while_it_loads_ends_soon(tmp_path: Path, write_pipeline: WritePipeline) -> None:
     for number in range(4):
         write_pipeline(f"slow{number}", slow(1))
-    with serving(tmp_path, HAYHOOKS_STARTUP_DEPLOY_WORKERS="1") as server:
+    with starting(tmp_path, HAYHOOKS_STARTUP_DEPLOY_WORKERS="1") as server:
         began = time.monotonic()
         server.process.terminate()
 

@@ -91,6 +91,12 @@ def whole_number(option: str, text: str, least: int = 1) -> int:
     return int(text)
 
 
+def expected_revision(options: Options, least: int) -> int | None:
+    """Read `--if-revision`."""
+    given = options["--if-revision"]
+    return None if given is None else whole_number("--if-revision", given, least)
+
+
 def _seconds(option: str, text: str) -> float:
     try:
         seconds = float(text)

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hayhooks.cli.command import CommandError, client_command, whole_number
+from hayhooks.cli.command import CommandError, client_command, expected_revision
 from hayhooks.cli.output import Output
 from hayhooks.cli.usage import Options, UsageError
 from hayhooks.client import Client, ServerRefused
@@ -102,12 +102,13 @@ Usage:
 
 Options:
   -f, --force                           Succeed when it is not deployed
+  --if-revision=<number>                Only while this saved revision is served
 """)
 def undeploy(client: Client, options: Options, output: Output) -> None:
     name = options["<name>"]
     try:
         with output.waiting(f"Undeploying {name!r}"):
-            answer = client.undeploy(name)
+            answer = client.undeploy(name, if_revision=expected_revision(options, 1))
     except ServerRefused as exc:
         if not options["--force"] or exc.status_code != 404:
             raise
@@ -222,7 +223,7 @@ def _deploy_yaml_file(
 def _deploy(
     send: Callable[..., dict[str, Any]], name: str, source: object, options: Options, output: Output, **others: Any
 ) -> None:
-    expected = None if options["--if-revision"] is None else whole_number("--if-revision", options["--if-revision"], 0)
+    expected = expected_revision(options, 0)
     try:
         with output.waiting(f"Deploying {name!r}"):
             answer = send(

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from hayhooks.cli.command import CommandError, client_command, whole_number
+from hayhooks.cli.command import CommandError, client_command, expected_revision, whole_number
 from hayhooks.cli.output import Output, table
 from hayhooks.cli.usage import Options
 from hayhooks.client import Client
@@ -102,11 +102,13 @@ Usage:
 served before the current one comes back.
 
 Options:
+  --if-revision=<number>                Replace only this saved revision; 0 for none
 """)
 def rollback(client: Client, options: Options, output: Output) -> None:
     name = options["<name>"]
     with output.waiting(f"Rolling back {name!r}"):
-        answer = client.rollback(name, _number(options["<revision>"]))
+        number = _number(options["<revision>"])
+        answer = client.rollback(name, number, if_revision=expected_revision(options, 0))
     output.success(f"Pipeline {name!r} is back at revision {answer['revision']}.")
     output.not_served(answer)
 

@@ -160,9 +160,10 @@ class Client:
         body |= {"name": name, "overwrite": overwrite, **_given(params=params)}
         return self._call("POST", "/deploy?dry_run=true", json=body)
 
-    def undeploy(self, name: str) -> dict[str, Any]:
-        """Remove a pipeline from the server."""
-        return self._call("POST", f"/undeploy/{_segment(name)}")
+    def undeploy(self, name: str, *, if_revision: int | None = None) -> dict[str, Any]:
+        """Remove a pipeline from the server, with `if_revision` only while that saved revision is served."""
+        query = {} if if_revision is None else {"params": {"if_revision": if_revision}}
+        return self._call("POST", f"/undeploy/{_segment(name)}", **query)
 
     def pipelines(self, *, all: bool = False) -> list[dict[str, Any]]:
         """List what is deployed: for each `{"name", "revision", "capabilities", "endpoints", ...}`.
@@ -186,9 +187,13 @@ class Client:
         """Return one saved revision, its files under `files`, as text or as `{"base64": ...}`."""
         return self._call("GET", f"/pipelines/{_segment(name)}/revisions/{number}")
 
-    def rollback(self, name: str, revision: int | None = None) -> dict[str, Any]:
-        """Publish a saved revision again: the one that was served before, or that of a number."""
-        return self._call("POST", f"/pipelines/{_segment(name)}/rollback", json={"revision": revision})
+    def rollback(self, name: str, revision: int | None = None, *, if_revision: int | None = None) -> dict[str, Any]:
+        """Publish a saved revision again: the one that was served before, or that of a number.
+
+        `if_revision` is the saved revision that it is to replace, 0 for none.
+        """
+        body = {"revision": revision, **_given(if_revision=if_revision)}
+        return self._call("POST", f"/pipelines/{_segment(name)}/rollback", json=body)
 
     def draw(self, name: str, *, format: str = "png") -> bytes:
         """Return a drawing of a pipeline as the bytes of a file: "png", "svg", "mermaid", "dot" or "json"."""

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import shutil
-import tempfile
 import traceback
-import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +26,7 @@ from hayhooks.pipelines.run_count import RunCount
 from hayhooks.pipelines.schema import make_run_schema
 from hayhooks.pipelines.yaml import YAMLPipelineWrapper
 from hayhooks.settings import Settings
+from hayhooks.temporary import TemporaryFolder
 from hayhooks.wrapper import BasePipelineWrapper
 
 
@@ -66,17 +64,14 @@ class Deployer:
             return self._load(name, source.path, labels=source.labels, revision=revision)
         if revision is not None:
             return self._load(name, revision.path, labels=source.labels, revision=revision)
-        private = Path(tempfile.mkdtemp(prefix="hayhooks-"))
+        private = TemporaryFolder("unsaved")
         try:
             with translated(name):
-                write_files(private, source.files)
-            deployment = self._load(name, private, labels=source.labels, private_directory=private)
+                write_files(private.make(), source.files)
+            return self._load(name, private.path, labels=source.labels, private_folder=private)
         except BaseException:
-            shutil.rmtree(private, ignore_errors=True)
+            private.remove()
             raise
-        # For a process that ends, or an application that is dropped, without a shutdown.
-        weakref.finalize(deployment, shutil.rmtree, private, ignore_errors=True)
-        return deployment
 
     def _load(self, name: str, directory: Path, *, labels: Labels, **facts: Any) -> Deployment:
         module = LoadedModule(name, directory)

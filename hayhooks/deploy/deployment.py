@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from hayhooks.deploy.closing import Closer
 from hayhooks.deploy.loader import LoadedModule
@@ -16,6 +14,7 @@ from hayhooks.deploy.sources import Labels
 from hayhooks.pipelines.methods import RunMethod
 from hayhooks.pipelines.run_count import RunCount
 from hayhooks.pipelines.schema import RunSchema
+from hayhooks.temporary import TemporaryFolder
 from hayhooks.wrapper import BasePipelineWrapper
 
 TYPES = ("agent", "pipeline", "unknown")
@@ -34,7 +33,7 @@ class Deployment:
     closer: Closer
     labels: Labels = Labels()
     revision: Revision | None = None
-    private_directory: Path | None = None
+    private_folder: TemporaryFolder | None = None
     """Where the files of an unsaved pipeline stand until it ends."""
     module: LoadedModule | None = None
     runs: RunCount = field(default_factory=RunCount)
@@ -90,5 +89,5 @@ class Deployment:
         then()
 
     def _remove_files(self) -> None:
-        if self.private_directory is not None:
-            shutil.rmtree(self.private_directory, ignore_errors=True)
+        if self.private_folder is not None:
+            self.private_folder.remove()

@@ -8,6 +8,7 @@ bring back the old code after a quick edit, and it would write into users' direc
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import sys
 from collections.abc import Sequence
@@ -23,15 +24,60 @@ from importlib.machinery import (
 from types import CodeType, ModuleType
 
 ROOT = "hayhooks_pipelines"
+SHORT_NAME = "__hayhooks_name__"
+"""The attribute of a pipeline's package with the short name that its code may import it by, if it may."""
 
 
 class UncachedLoader(SourceFileLoader):
-    """Compiles a module from its source each time."""
+    """Compiles a module from its source each time, so that it imports modules of its own version alone."""
 
     def get_code(self, fullname: str) -> CodeType:
         """Return the code of the module."""
         path = self.get_filename(fullname)
-        return self.source_to_code(self.get_data(path), path)
+        source = self.get_data(path)
+        package = sys.modules.get(".".join(fullname.split(".")[:2]))
+        name: str | None = getattr(package, SHORT_NAME, None)
+        if package is None or name is None or name.encode() not in source:
+            return self.source_to_code(source, path)
+        tree = _OwnImports(name, package.__name__).visit(ast.parse(source, path))
+        return self.source_to_code(tree, path)
+
+
+class _OwnImports(ast.NodeTransformer):
+    """Lets imports by the short name of a pipeline, at whatever time they are done, lead to one version of it.
+
+    In `sys.modules` the short name is that of the version which was loaded last.
+    """
+
+    def __init__(self, name: str, package: str) -> None:
+        self._name = name
+        self._package = package
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.stmt:
+        if node.level or not self._is_own(node.module or ""):
+            return node
+        module = self._private(node.module or "")
+        return ast.copy_location(ast.ImportFrom(module, node.names, 0), node)
+
+    def visit_Import(self, node: ast.Import) -> list[ast.stmt]:
+        names = [bound for alias in node.names for bound in self._bound(alias)]
+        return [ast.copy_location(ast.Import([alias]), node) for alias in names]
+
+    def _bound(self, alias: ast.alias) -> list[ast.alias]:
+        """Return what is imported, each under the name that it would have."""
+        if not self._is_own(alias.name):
+            return [alias]
+        private = ast.copy_location(ast.alias(self._private(alias.name), alias.asname or self._name), alias)
+        if alias.asname or alias.name == self._name:
+            return [private]
+        # `import qa.helper` imports the helper, and binds the package.
+        return [private, ast.copy_location(ast.alias(self._package, self._name), alias)]
+
+    def _is_own(self, module: str) -> bool:
+        return module == self._name or module.startswith(f"{self._name}.")
+
+    def _private(self, module: str) -> str:
+        return self._package + module[len(self._name) :]
 
 
 class PipelineFinder(MetaPathFinder):

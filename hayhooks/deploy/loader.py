@@ -91,6 +91,7 @@ class LoadedModule:
             if _is_free(self.name):
                 self._hidden = {module: sys.modules.pop(module) for module in _tree(self.name)}
                 sys.modules[self.name] = package
+                setattr(package, finder.SHORT_NAME, self.name)
         if loader is not None:
             loader.exec_module(package)
 

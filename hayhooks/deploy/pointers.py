@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hayhooks.deploy.revisions import Revision, Revisions
 from hayhooks.deploy.sources import WRAPPER_FILE, YAML_SUFFIXES
+from hayhooks.files import sync_folder
 from hayhooks.logger import log
 
 PRIVATE = ".hayhooks"
@@ -24,6 +25,11 @@ class Version:
     """The directory of a revision, or the path of the user's own."""
     publication: tuple[int, int] | None = None
     """Of a revision: differs after each publication, also of the same one."""
+
+    @property
+    def key(self) -> str | None:
+        """The key of the revision; None for the user's own."""
+        return None if self.publication is None else f"{self.path.parent.name}/{self.path.name}"
 
 
 @dataclass(frozen=True)
@@ -125,31 +131,37 @@ class Pointers:
 
         A pointer that leads nowhere counts: what it led to is missing.
         """
-        overridden = set(_names(self._overrides))
-        found: dict[str, Version] = {}
+        # Also of what the user has removed since.
+        overridden = set(filter(self.is_overridden, _names(self._overrides)))
+        found = {name: version for name in overridden if (version := self._override_version(name))}
         for candidate in sorted(self._candidates(), key=_rank):
+            if candidate.name in overridden:
+                continue
             if candidate.name in found:
                 if log_left_out:
                     text = "{} is left out: another source gave the pipeline '{}'"
                     log.warning(text, os.path.basename(candidate.path), candidate.name)
-            elif version := self._version(candidate, is_overridden=candidate.name in overridden):
+            elif version := self._version(candidate):
                 found[candidate.name] = version
-            elif log_left_out and candidate.name not in overridden:
+            elif log_left_out:
                 log.info("{}/ is left out: it holds no {}", candidate.name, WRAPPER_FILE)
         return dict(sorted(found.items()))
 
     def version(self, name: str) -> Version | None:
         """Return what is to be served under a name."""
+        if self.is_overridden(name):
+            return self._override_version(name)
         for path in (*(self.directory / f"{name}{suffix}" for suffix in sorted(YAML_SUFFIXES)), self.directory / name):
             candidate = _as_candidate(str(path), path.is_symlink(), path.is_dir) if os.path.lexists(path) else None
-            if candidate and (version := self._version(candidate, is_overridden=self.is_overridden(name))):
+            if candidate and (version := self._version(candidate)):
                 return version
         return None
 
-    def _version(self, candidate: _Candidate, *, is_overridden: bool) -> Version | None:
-        if is_overridden:
-            override = self._override_path(candidate.name)
-            return Version(override, _publication(self.override(candidate.name))) if override else None
+    def _override_version(self, name: str) -> Version | None:
+        path = self._override_path(name)
+        return None if path is None else Version(path, _publication(self.override(name)))
+
+    def _version(self, candidate: _Candidate) -> Version | None:
         if candidate.target is not None:
             path = self._revisions.path(candidate.name, _revision_of(candidate.target))
             return Version(path, _publication(candidate.path))
@@ -193,6 +205,7 @@ class Pointers:
         except BaseException:
             draft.unlink(missing_ok=True)
             raise
+        sync_folder(pointer.parent)
 
     def _unlink_all(self, name: str, *, but: Path | None = None) -> None:
         override, *others = self._all(name)

@@ -13,15 +13,24 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hayhooks.deploy.sources import DirectorySource, Labels, SavedSource, YamlSource, content_of, digest, read_yaml
-from hayhooks.errors import RevisionNotFound
-from hayhooks.files import write_files
+from hayhooks.deploy.sources import (
+    DirectorySource,
+    FilesSource,
+    Labels,
+    SavedSource,
+    YamlSource,
+    content_of,
+    digest,
+    read_yaml,
+)
+from hayhooks.errors import HayhooksError, RevisionNotFound
+from hayhooks.files import read_all, sync_files, sync_folder, write_files, write_synced
 
 _DRAFT = ".draft-"
 
@@ -36,6 +45,11 @@ class Revision:
     path: Path
     is_new: bool = False
     """Whether this very deploy has written it."""
+
+    @property
+    def key(self) -> str:
+        """What it is called among processes, which may reach its directory by different paths."""
+        return f"{self.name}/{self.path.name}"
 
 
 @dataclass(frozen=True)
@@ -86,7 +100,10 @@ class Revisions:
         return sorted(entry.name for entry in self.directory.iterdir()) if self.directory.is_dir() else []
 
     def list(self, name: str) -> list[Revision]:
-        """List the revisions of a pipeline, newest first."""
+        """List the revisions of a pipeline, newest first; not one whose pipeline is only about to be deployed."""
+        return [revision for revision in self._all(name) if not self._is_staged(revision)]
+
+    def _all(self, name: str) -> Sequence[Revision]:
         directory = self.directory / name
         found = [_parse(name, entry) for entry in directory.iterdir() if entry.is_dir()] if directory.is_dir() else []
         return sorted(filter(None, found), key=lambda revision: revision.number, reverse=True)
@@ -106,24 +123,29 @@ class Revisions:
         return revision
 
     def write(self, name: str, source: SavedSource, note: Note) -> Revision:
-        """Write a source as a revision; equal content is written once."""
-        content = digest(source)
-        earlier = self.list(name)
+        """Write a source as a revision; equal content is written once.
+
+        What was edited, or has lost something, is not equal any more. When this returns, all is on the disk.
+        """
+        content, known = content_of(source, name), digest(source)
+        earlier = self._all(name)
         for revision in earlier:
-            if revision.digest == content:
+            if revision.digest == known and _holds(revision.path, content):
                 self._mend(revision, source, note)
                 return revision
         number = earlier[0].number + 1 if earlier else 1
-        revision = Revision(name, number, content, self.path(name, f"{number}-{content}"), is_new=True)
+        revision = Revision(name, number, known, self.path(name, f"{number}-{known}"), is_new=True)
         revision.path.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=revision.path.parent))
         try:
-            write_files(draft, content_of(source, name))
+            write_files(draft, content)
+            sync_files(draft)
             draft.chmod(0o755)
             # First of what bears the number: by it a start finds the rest.
             _staged_path(revision).touch()
             self.write_facts(revision, _facts_of(revision, source, note))
             draft.rename(revision.path)
+            sync_folder(revision.path.parent)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             self.delete(revision)
@@ -131,17 +153,19 @@ class Revisions:
         return revision
 
     def _mend(self, revision: Revision, source: SavedSource, note: Note) -> None:
-        try:
-            self.facts(revision)
-        except (OSError, ValueError):
-            self.write_facts(revision, _facts_of(revision, source, note))
+        if self.has_note(revision):
+            return
+        self.write_facts(revision, _facts_of(revision, source, note))
+
+    def _is_staged(self, revision: Revision) -> bool:
+        return _staged_path(revision).exists() and not self.published(revision.name, revision.path)
 
     def mark_published(self, revision: Revision, note: Note, *, secrets: Collection[str] = ()) -> None:
         """Note that a revision is about to be the newest publication of its pipeline.
 
         A note that says nothing leaves what was said when it was published before.
         """
-        latest = max(self.published(revision.name, each.path) for each in self.list(revision.name))
+        latest = max(self.published(revision.name, each.path) for each in self._all(revision.name))
         facts = replace(self.facts(revision), published=latest + 1, published_at=time.time(), secrets=list(secrets))
         self.write_facts(revision, facts if note == NO_NOTE else replace(facts, note=note))
 
@@ -197,8 +221,37 @@ class Revisions:
         with suppress(OSError):
             directory.rmdir()
 
+    def has_note(self, revision: Revision) -> bool:
+        """Tell whether the note of a revision can be read."""
+        try:
+            self._read_note(revision)
+        except (OSError, ValueError):
+            return False
+        return True
+
+    def is_whole(self, revision: Revision) -> bool:
+        """Tell whether a revision is as it was written."""
+        try:
+            return digest(_stored(revision, self.facts(revision).labels)) == revision.digest
+        except (OSError, ValueError, HayhooksError):
+            return False
+
     def facts(self, revision: Revision) -> Facts:
-        """Return what is known of a revision. Raises `ValueError` when its note cannot be read."""
+        """Return what is known of a revision.
+
+        One whose note cannot be read is known by its content, if that is whole without labels:
+        else `OSError` or `ValueError` is raised.
+        """
+        try:
+            return self._read_note(revision)
+        except (OSError, ValueError):
+            with suppress(OSError, ValueError, HayhooksError):
+                source = _stored(revision, Labels())
+                if digest(source) == revision.digest:
+                    return _facts_of(revision, source, NO_NOTE)
+            raise
+
+    def _read_note(self, revision: Revision) -> Facts:
         try:
             found: dict[str, Any] = json.loads(_facts_path(revision).read_bytes())
             if "labels" not in found:
@@ -216,7 +269,7 @@ class Revisions:
         path = _facts_path(revision)
         draft = path.with_name(f"{_DRAFT}{uuid.uuid4().hex}")
         try:
-            draft.write_text(text, encoding="utf-8")
+            write_synced(draft, text)
             draft.replace(path)
         except BaseException:
             draft.unlink(missing_ok=True)
@@ -241,6 +294,24 @@ def _facts_of(revision: Revision, source: SavedSource, note: Note) -> Facts:
     if isinstance(source, YamlSource):
         return Facts("yaml", time.time(), size, source.labels, note, source.derives_sockets)
     return Facts("files", time.time(), size, source.labels, note)
+
+
+def _holds(directory: Path, content: Mapping[str, bytes]) -> bool:
+    """Tell whether these files stand in a directory, whatever else a pipeline has written there."""
+    try:
+        return all((directory / path).read_bytes() == expected for path, expected in content.items())
+    except OSError:
+        return False
+
+
+def _stored(revision: Revision, labels: Labels) -> SavedSource:
+    """Read what a revision holds, as it was given."""
+    files = read_all(revision.path)
+    text = files.get(f"{revision.name}.yml")
+    if text is not None and len(files) == 1:
+        # Its note may be lost: only one that declares its inputs and outputs could do without deriving them.
+        return YamlSource(text.decode(), labels, derives_sockets=True)
+    return FilesSource(files, labels)
 
 
 def _is_leftover(entry: Path) -> bool:

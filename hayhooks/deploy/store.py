@@ -92,21 +92,25 @@ class Store:
             self.revisions.keep(revision)
         return version
 
+    def has(self, name: str) -> bool:
+        """Tell whether anything stands under a name, also what cannot be served."""
+        return self._pointers.own_path(name) is not None or self._pointers.has(name)
+
     def remove(self, name: str) -> None:
         """Note that a pipeline is undeployed. Its revisions stay, and what the user wrote stays.
 
         Raises `PipelineFilesError` when that cannot be written.
         """
-        if self._pointers.own_path(name) is not None or self._pointers.has(name):
+        if self.has(name):
             with translated(name), self.workers.change():
                 self._pointers.remove(name)
 
-    def prune(self, name: str, in_use: Collection[Path]) -> None:
-        """Delete all but the newest revisions, except those in use and the one that is to be served."""
+    def prune(self, name: str, in_use: Collection[str]) -> None:
+        """Delete all but the newest revisions, except those whose keys are in use and the one that is to be served."""
         current = self.current(name)
-        others = {Path(path) for report in self.workers.others() for path in report.in_use}
+        used = {*in_use, *(key for report in self.workers.others() for key in report.in_use)}
         for revision in self.revisions.list(name)[self._revisions_kept :]:
-            if revision.path not in {*in_use, *others, current}:
+            if revision.key not in used and revision.path != current:
                 self.revisions.delete(revision)
 
     def current(self, name: str) -> Path | None:
@@ -157,10 +161,18 @@ class Store:
         if path.parent.parent == self.revisions.directory:
             try:
                 revision = self.revisions.at(name, path)
-                return Found(name, self.revisions.source(revision), revision)
+                found = Found(name, self.revisions.source(revision), revision)
             except (OSError, ValueError) as exc:
                 raise PipelineFilesError(f"The revision cannot be read: {exc}") from exc
+            if not self.revisions.has_note(revision):
+                log.warning("The note {}.json is spoiled, but the revision is whole: deploy it once more", path)
+            return found
         return Found(name, DirectorySource(path) if path.is_dir() else read_yaml(path), None)
+
+    def find_whole(self, name: str) -> Found | None:
+        """Return the revision that was published last among those that are as they were written."""
+        revisions = list(filter(self.revisions.is_whole, self.revisions.list(name)))
+        return self.find(name, self.revisions.last_published(revisions).path) if revisions else None
 
 
 @contextmanager

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextvars import copy_context
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
@@ -28,10 +28,13 @@ class TimeLimit:
         """How many calls were left to themselves and still run."""
         return self._left
 
-    def call(self, func: Callable[[], Result], *, too_late: Callable[[Result], None]) -> Result:
+    def call(
+        self, func: Callable[[], Result], *, too_late: Callable[[Result], None], given_up: Future[Any] | None = None
+    ) -> Result:
         """Return what `func` gives, or raise what it raises; `TimeoutError` when that takes too long.
 
-        What it gives after that goes to `too_late`, in its thread.
+        It takes too long also once `given_up` is done. What `func` gives after that goes to
+        `too_late`, in its thread.
         """
         future: Future[Result] = Future()
         work = threading.Thread(
@@ -39,12 +42,12 @@ class TimeLimit:
         )
         work.start()
         try:
-            done, _ = wait([future], self.seconds)
+            wait([future, given_up] if given_up else [future], self.seconds, FIRST_COMPLETED)
         except BaseException:
             # An interrupt, where this is the main thread.
             self._leave(future, too_late)
             raise
-        if not done:
+        if not future.done():
             self._leave(future, too_late)
             raise TimeoutError
         return future.result()

@@ -31,6 +31,7 @@ from hayhooks.deploy.locks import process_name
 from hayhooks.logger import log
 
 _POLL_SECONDS = 0.005
+_CHANGE_SECONDS = 1.0
 _PROBE_SECONDS = 0.2
 # The registry is held for moments; only a process that was stopped in one of them holds it longer.
 _REGISTRY_SECONDS = 10.0
@@ -47,11 +48,13 @@ class Report:
     failures: Mapping[str, str] = field(default_factory=dict)
     """Why it cannot serve a pipeline in the version that it should, by name."""
     in_use: Collection[str] = ()
-    """The directories of the revisions that its requests still run on."""
+    """The keys of the revisions that its requests still run on."""
     building: Collection[str] = ()
     """The pipelines that it is about to serve in the version of that stamp."""
     follows: bool = True
     """Whether it serves what the others deploy."""
+    is_starting: bool = False
+    """Whether it answers no requests yet; when it does, it serves the state of that moment."""
 
     def lacks(self, stamp: int, name: str | None) -> bool:
         """Tell whether it does not serve yet what the stamp stands for: one pipeline, or all."""
@@ -63,6 +66,7 @@ class Workers:
 
     def __init__(self, directory: Path) -> None:
         self._stamp = directory / "stamp"
+        self._draft = directory / "stamp.draft"
         self._directory = directory / "workers"
         # Whoever changes who is there, or the stamp, does it alone.
         self._registry = FileLock(
@@ -93,7 +97,7 @@ class Workers:
         What can fail does so before the block, so that on a full disk nothing changes that the
         others would not hear of. Raises `OSError`.
         """
-        draft = self._stamp.with_suffix(".draft")
+        draft = self._draft
         with self._registry:
             try:
                 # Above all that was reported: somebody may have deleted or spoiled the stamp.
@@ -114,12 +118,12 @@ class Workers:
         except OSError as exc:
             log.warning("The stamp {} could not be changed: {}", self._stamp, exc)
 
-    def join(self) -> None:
+    def join(self, report: Report | None = None) -> None:
         """Become one of the workers, also anew after the directory was away. Raises `OSError`."""
         self._alive.release(force=True)
         with self._registry:
             self._alive.acquire(timeout=_REGISTRY_SECONDS)
-            self.report(Report(process_name(), follows=self.follows))
+            self.report(report or Report("", follows=self.follows))
 
     def leave(self) -> None:
         """Be no worker any more, as far as that can be written."""
@@ -139,7 +143,7 @@ class Workers:
     def clean(self) -> None:
         """Remove what workers left that have died, and finish what they began. Raises `OSError`."""
         self.others()
-        draft = self._stamp.with_suffix(".draft")
+        draft = self._draft
         if draft.exists():
             with self._registry:
                 if draft.exists() and draft.read_text(encoding="ascii").strip().isdigit():
@@ -147,12 +151,19 @@ class Workers:
                     self._let_grow(draft)
                 draft.unlink(missing_ok=True)
 
+    def is_cut_off(self) -> bool:
+        """Tell whether a change takes so long that its process may have died in it."""
+        try:
+            return time.time() - self._draft.stat().st_mtime > _CHANGE_SECONDS
+        except OSError:
+            return False
+
     def others(self) -> list[Report]:
         """Return what the other live workers say, and forget those that have died. Raises `OSError`."""
         return [self._read(worker_id) for worker_id in self._find_others()]
 
     def wait(self, seconds: float, name: str | None = None) -> dict[str, str]:
-        """Wait until all other live workers serve the current state.
+        """Wait until all other live workers serve the current state; not for those that are still starting.
 
         Returns what is wrong by worker, empty for nothing: those that did not report in time,
         and those that reported a failure, of the pipeline `name` where one is given. Raises
@@ -179,7 +190,7 @@ class Workers:
 
     def _followers(self, worker_ids: Collection[str]) -> dict[str, Report]:
         reports = {worker_id: self._read(worker_id) for worker_id in worker_ids}
-        return {worker_id: report for worker_id, report in reports.items() if report.follows}
+        return {worker_id: report for worker_id, report in reports.items() if report.follows and not report.is_starting}
 
     def _find_others(self) -> list[str]:
         """List the ids of the other live workers, and forget those that have died."""

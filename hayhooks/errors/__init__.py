@@ -33,6 +33,7 @@
     ├── RevisionConflict               409  another revision is served than the deploy expected
     ├── StillLoading                   503  a pipeline that the start has not loaded yet
     ├── DeployTimedOut                 504  a pipeline that is not ready in time
+    ├── DeployTooLate                  503  a pipeline that is ready when the server has ended
     ├── MethodNotImplemented           501  the wrapper lacks the method for this endpoint
     ├── PipelineRunError               500  the user's code failed while running
     │   ├── ProviderRateLimited        429  because a model's provider refused more requests
@@ -61,6 +62,7 @@ from hayhooks.errors.access import PermissionDenied as PermissionDenied
 from hayhooks.errors.access import TooManyAttempts as TooManyAttempts
 from hayhooks.errors.access import Unauthenticated as Unauthenticated
 from hayhooks.errors.pipelines import DeployTimedOut as DeployTimedOut
+from hayhooks.errors.pipelines import DeployTooLate as DeployTooLate
 from hayhooks.errors.pipelines import DiagramError as DiagramError
 from hayhooks.errors.pipelines import DiagramTooLarge as DiagramTooLarge
 from hayhooks.errors.pipelines import InvalidYamlIOError as InvalidYamlIOError

@@ -113,6 +113,16 @@ class DeployTimedOut(HayhooksError):
         super().__init__(f"Pipeline '{name}' is not deployed: it was not ready within {seconds:g} s")
 
 
+class DeployTooLate(HayhooksError):
+    """A pipeline was ready only when the server that was to serve it had ended."""
+
+    status_code = 503
+    code = "server_stopping"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Pipeline '{name}' is not deployed: the server has ended meanwhile")
+
+
 class PipelineFilesError(HayhooksError):
     """The source of a pipeline could not be written."""
 

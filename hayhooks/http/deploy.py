@@ -59,6 +59,7 @@ Files = Annotated[dict[str, str | EncodedFile], AfterValidator(_checked_files)]
 
 
 IfRevision = Annotated[int | None, Field(ge=0, description="Replace only this saved revision; 0 for none.")]
+IfServed = Annotated[int | None, Field(ge=1, description="Only while this saved revision is served.")]
 Params = Annotated[dict[str, Any] | None, Field(description="The preset: what the wrapper finds as `self.params`.")]
 Message = Annotated[str | None, Field(max_length=10_000, description="Why, kept with the saved revision.")]
 Description = Annotated[str | None, Field(description="Shown in place of the pipeline's own description.")]
@@ -130,11 +131,13 @@ class UndeployRequest(BaseModel):
     """The body of `POST /undeploy`."""
 
     name: str = Field(description="The name of the pipeline.")
+    if_revision: IfServed = None
 
 
 DeployRequest = DeployFilesRequest | DeployYamlRequest
 _MEMBERS = TypeAdapter(dict[str, Any])
 _FLAG = TypeAdapter(bool)
+_REVISION = TypeAdapter(IfServed)
 
 # Each has a process that loads Haystack; further ones wait. Threads of their own, so that no deploy waits for them.
 _TRIALS_AT_ONCE = 4
@@ -180,9 +183,11 @@ def deploy_routes(app: Hayhooks) -> list[Route]:
     async def undeploy(request: Request) -> Response:
         name = request.path_params.get("pipeline_name")
         if name is None:
-            name = parse_body(await json_body(request), UndeployRequest.model_validate_json).name
-        await app.threads.run(app.undeploy, name=name)
-        return JSONAnswer({"success": True, "name": name, **await _workers(app, name)})
+            asked = parse_body(await json_body(request), UndeployRequest.model_validate_json)
+        else:
+            asked = UndeployRequest(name=name, if_revision=_revision_of_query(request))
+        await app.threads.run(partial(app.undeploy, asked.name, if_revision=asked.if_revision))
+        return JSONAnswer({"success": True, "name": asked.name, **await _workers(app, asked.name)})
 
     return [
         Route("/deploy", deploy_either, methods=["POST"], name="deploy"),
@@ -230,6 +235,20 @@ def is_set(request: Request, flag: str) -> bool:
         return _FLAG.validate_strings(request.query_params.get(flag, "false"))
     except ValidationError:
         item = {"type": "bool_parsing", "loc": ["query", flag], "msg": "Input should be true or false"}
+        raise InvalidRequest([item]) from None
+
+
+def _revision_of_query(request: Request) -> int | None:
+    """Return `if_revision`. Raises `InvalidRequest`."""
+    given = request.query_params.get("if_revision")
+    try:
+        return None if given is None else _REVISION.validate_strings(given)
+    except ValidationError:
+        item = {
+            "type": "int_parsing",
+            "loc": ["query", "if_revision"],
+            "msg": "Input should be the number of a revision",
+        }
         raise InvalidRequest([item]) from None
 
 

@@ -6,7 +6,6 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,9 +19,10 @@ from hayhooks.deploy.presets import mask_secrets
 from hayhooks.deploy.revisions import Revision
 from hayhooks.deploy.store import Store
 from hayhooks.errors import PipelineNotFound, PipelinePathError, RevisionNotFound
+from hayhooks.files import read_all
 from hayhooks.http.answers import JSONAnswer
 from hayhooks.http.bodies import parse_body
-from hayhooks.http.deploy import deploy_answer, is_set, json_body
+from hayhooks.http.deploy import IfRevision, deploy_answer, is_set, json_body
 from hayhooks.http.status import describe
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class RollbackRequest(BaseModel):
     revision: int | None = Field(
         None, ge=1, description="The number to go back to; without it, what was served before."
     )
+    if_revision: IfRevision = None
 
 
 def revision_routes(app: Hayhooks) -> list[Route]:
@@ -74,7 +75,8 @@ def rollback_route(app: Hayhooks) -> Route:
     async def rollback(request: Request) -> Response:
         body = await json_body(request)
         asked = parse_body(body, RollbackRequest.model_validate_json) if body.strip() else RollbackRequest()
-        work = partial(app.rollback, request.path_params["pipeline_name"], asked.revision)
+        name = request.path_params["pipeline_name"]
+        work = partial(app.rollback, name, asked.revision, if_revision=asked.if_revision)
         return await deploy_answer(app, await app.threads.run(work))
 
     return Route("/pipelines/{pipeline_name}/rollback", rollback, methods=["POST"], name="pipelines_rollback")
@@ -120,7 +122,7 @@ class Catalogue:
         found = next((revision for revision in known if str(revision.number) == number), None)
         try:
             if found is not None and self.app.store is not None:
-                files = _as_text(_read_all(found.path))
+                files = _as_text(read_all(found.path))
                 return {"name": name, **self._revision(self.app.store, found), "files": files}
         except FileNotFoundError:
             # Removed just now, as too old.
@@ -166,14 +168,6 @@ def _is_plain(name: str) -> bool:
     except PipelinePathError:
         return False
     return True
-
-
-def _read_all(directory: Path) -> dict[str, bytes]:
-    """Read the files of a revision, also the hidden ones."""
-    files = sorted(path for path in directory.rglob("*") if path.is_file())
-    if not files and not directory.is_dir():
-        raise FileNotFoundError(directory)
-    return {path.relative_to(directory).as_posix(): path.read_bytes() for path in files}
 
 
 def _as_text(files: Mapping[str, bytes]) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import time
 import uuid
+from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
@@ -39,8 +41,10 @@ class FileStore:
     is, it leads nowhere else. All methods block, and raise `OSError`.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, make: Callable[[], object] | None = None) -> None:
         self.directory = directory
+        # Called before something is written there.
+        self._make = make or partial(directory.mkdir, parents=True, exist_ok=True)
 
     def add(
         self, content: BinaryIO, *, filename: str, content_type: str, purpose: str, owner: str | None = None
@@ -48,7 +52,7 @@ class FileStore:
         """Copy a file here and return its file object."""
         file_id = f"file-{uuid.uuid4().hex[:24]}"
         path = self._path(file_id)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._make()
         try:
             with path.open("wb") as target:
                 shutil.copyfileobj(content, target, 1 << 20)
@@ -70,7 +74,7 @@ class FileStore:
     def keep(self, file: FileObject) -> None:
         """Note a file object, also of a file whose content a pipeline has taken."""
         path = self._path(file.id, ".json")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._make()
         draft = path.with_suffix(f".{uuid.uuid4().hex}")
         owner = {} if file.owner_name is None else {"owner_name": file.owner_name}
         draft.write_bytes(to_json(file.model_dump() | owner))

@@ -90,6 +90,13 @@ _DEPLOY_MEANINGS = {
     500: "The files cannot be saved",
     504: "The pipeline was not ready in time",
 }
+_UNDEPLOY_MEANINGS = {
+    **_NOT_DEPLOYED,
+    409: "Another revision is served than `if_revision`",
+    422: "The request does not fit",
+    500: "It cannot be noted in the pipelines directory, and is served on",
+}
+_IF_SERVED: JsonSchema = {"type": "integer", "minimum": 1, "description": "Only while this saved revision is served."}
 _DRY_RUN = {"dry_run": {"type": "boolean", "description": "Only try it, in a process of its own, and report."}}
 _DEPLOY_ERRORS = (400, 409, 422, 500, 503, 504)
 _MODEL_ERRORS = tuple(sorted({*RUN_ERRORS, 501}))
@@ -176,11 +183,16 @@ OPERATIONS: dict[str, Operation] = {
         {JSON: shapes.UndeployResponse},
         body=UndeployRequest,
         example=shapes.UNDEPLOY,
-        errors=(400, 404, 422, 503),
-        meanings=_NOT_DEPLOYED,
+        errors=(400, 404, 409, 422, 500, 503),
+        meanings=_UNDEPLOY_MEANINGS,
     ),
     "pipeline_undeploy": Operation(
-        "config", "Undeploy a pipeline", {JSON: shapes.UndeployResponse}, errors=(404, 503), meanings=_NOT_DEPLOYED
+        "config",
+        "Undeploy a pipeline",
+        {JSON: shapes.UndeployResponse},
+        query={"if_revision": _IF_SERVED},
+        errors=(404, 409, 422, 500, 503),
+        meanings=_UNDEPLOY_MEANINGS,
     ),
     "pipelines_list": Operation(
         "status",
@@ -225,9 +237,10 @@ OPERATIONS: dict[str, Operation] = {
         {JSON: shapes.DeployResponse},
         body=RollbackRequest,
         example=shapes.ROLLBACK,
-        errors=(400, 404, 422, 500, 503, 504),
+        errors=(400, 404, 409, 422, 500, 503, 504),
         meanings={
             404: "The pipeline has no such revision",
+            409: "Another revision is served than `if_revision`",
             422: "The request does not fit, or the revision does not load",
             504: "The pipeline was not ready in time",
         },

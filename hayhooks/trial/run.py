@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from hayhooks.deploy.sources import FilesSource, YamlSource
 from hayhooks.settings import SECRETS, Settings
+from hayhooks.temporary import TemporaryFolder
 from hayhooks.trial.report import TrialProblem, TrialReport
 
 ASKED_FILE = "asked.json"
@@ -55,12 +56,13 @@ class Trial:
         """
         began = time.monotonic()
         output = b""
+        folder = TemporaryFolder("trial")
         try:
-            # Not an error of the trial: a process that has left the group may still write there.
-            with tempfile.TemporaryDirectory(prefix="hayhooks-trial-", ignore_cleanup_errors=True) as directory:
-                report, output = self._tried(Path(directory))
+            report, output = self._tried(folder.make())
         except OSError as exc:
             report = self._failed(f"The pipeline cannot be tried here: {exc.strerror}")
+        finally:
+            folder.remove()
         told = {"name": self.name, "output": output.decode("utf-8", "replace")[-_LONGEST_OUTPUT:]}
         return report.model_copy(update={**told, "seconds": round(time.monotonic() - began, 3)})
 

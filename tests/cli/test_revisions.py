@@ -142,6 +142,18 @@ def test_a_deploy_that_expects_another_revision_is_refused(hooks: Hayhooks, run:
     assert run(*deploy, "2") == ok("", "Pipeline 'qa' is deployed, revision 3.\n")
 
 
+def test_a_rollback_and_an_undeploy_that_expect_another_revision_are_refused(hooks: Hayhooks, run: Run) -> None:
+    save(hooks, version("v1"), version("v2"))
+    refused = failed("Pipeline 'qa' is at revision 2, not at revision 1 (HTTP 409)")
+
+    assert run("rollback", "qa", "--if-revision", "1") == refused
+    assert run("undeploy", "qa", "--if-revision", "1") == refused
+    assert run("undeploy", "qa", "--if-revision", "0").code == 2
+    assert run("rollback", "qa", "--if-revision", "2") == ok("", "Pipeline 'qa' is back at revision 1.\n")
+    assert run("undeploy", "qa", "--if-revision", "1") == ok("", "Pipeline 'qa' is undeployed.\n")
+    assert run("rollback", "qa", "2", "--if-revision", "0") == ok("", "Pipeline 'qa' is back at revision 2.\n")
+
+
 def test_a_rollback_says_where_it_is(hooks: Hayhooks, run: Run) -> None:
     save(hooks, version("v1"), version("v2"), version("v3"))
 

@@ -90,6 +90,15 @@ Call = Callable[[Client], Any]
             id="deploy-yaml-of-version-0.1",
         ),
         pytest.param(lambda c: c.undeploy("%2F"), "POST /undeploy/%252F", None, id="undeploy"),
+        pytest.param(
+            lambda c: c.undeploy("qa", if_revision=3), "POST /undeploy/qa?if_revision=3", None, id="undeploy-a-revision"
+        ),
+        pytest.param(
+            lambda c: c.rollback("qa", 2, if_revision=0),
+            "POST /pipelines/qa/rollback",
+            {"revision": 2, "if_revision": 0},
+            id="rollback",
+        ),
         pytest.param(lambda c: c.run("qa"), "POST /qa/run", {}, id="run-without-inputs"),
         pytest.param(lambda c: c.run("q a", {"n": [1]}), "POST /q%20a/run", {"n": [1]}, id="run"),
         pytest.param(lambda c: list(c.stream("qa", {"n": 1})), "POST /qa/run", {"n": 1}, id="stream"),

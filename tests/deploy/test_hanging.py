@@ -116,6 +116,46 @@ def test_a_worker_on_which_a_pipeline_hangs_follows_all_others(folder: Path) -> 
         assert (others, texts) == ([None, None], {"x2"})
 
 
+def test_one_that_hangs_where_pipelines_are_built_one_by_one_keeps_no_other(folder: Path) -> None:
+    files = hanging(folder, "setup", when="(FOLDER / 'first').exists() or (FOLDER / 'first').touch()")
+    one_by_one = {"HAYHOOKS_STARTUP_DEPLOY_STRATEGY": "sequential", "HAYHOOKS_WORKERS_TIMEOUT": "10"}
+    with serving(folder, "--workers", "2", **one_by_one) as server:
+        server.workers()
+        thread, answers = posted(server, "/deploy_files", deploy(files, "stuck"))
+        until((folder / "entered").exists)
+        # Several, since it is chance which process deploys, and which one follows.
+        others = [server.deploy(f"x{number}", "other")[1].get("not_served_by") for number in range(6)]
+        texts = set(server.answers("other").values())
+        (folder / "gate").touch()
+        thread.join(WITHIN)
+
+        assert (others, texts) == ([None] * 6, {"x5"})
+        assert [(status, answer.get("not_served_by")) for status, answer in answers] == [(200, None)]
+
+
+def test_an_edit_that_hangs_is_replaced_by_the_next_and_holds_up_nothing(folder: Path) -> None:
+    pipelines = folder / "pipelines"
+    write(pipelines / "qa", telling("v1"))
+    limits = {"HAYHOOKS_GRACEFUL_SHUTDOWN_TIMEOUT": "1", "HAYHOOKS_TEARDOWN_TIMEOUT": "1"}
+    with serving(folder, "--watch", HAYHOOKS_DEPLOY_TIMEOUT="600", **limits) as server:
+        write(pipelines / "qa", hanging(folder, "setup"))
+        until((folder / "entered").exists)
+        write(pipelines / "who", telling("w2"))
+        until(lambda: server.run("who")[1] == "w2")
+        during = server.run()[1]
+        write(pipelines / "qa", telling("v3"))
+        until(lambda: server.run()[1] == "v3")
+        (folder / "entered").unlink()
+        write(pipelines / "who", hanging(folder, "setup"))
+        until((folder / "entered").exists)
+        server.process.send_signal(signal.SIGTERM)
+        # The limits are two seconds together; the rest is for a busy machine.
+        server.process.wait(20)
+
+    assert during == "v1"
+    assert not (folder / "gate").exists()
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_nobody_waits_for_a_teardown(folder: Path, workers: str) -> None:
     with serving(folder, "--workers", workers, HAYHOOKS_TEARDOWN_TIMEOUT="60") as server:

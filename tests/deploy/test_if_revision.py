@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,44 @@ def test_a_conflict_is_409_with_what_is_served(client: TestClient) -> None:
     assert (second.status_code, second.json()) == (
         409,
         {"detail": "Pipeline 'qa' is at revision 1, not at revision 7"},
+    )
+
+
+WAYS = [
+    pytest.param("/pipelines/qa/rollback", lambda n: {"json": {"if_revision": n}}, id="rollback"),
+    pytest.param("/undeploy", lambda n: {"json": {"name": "qa", "if_revision": n}}, id="undeploy"),
+    pytest.param("/undeploy/qa", lambda n: {"params": {"if_revision": n}}, id="undeploy-by-path"),
+]
+
+
+@pytest.mark.parametrize(("path", "content"), WAYS)
+def test_a_rollback_or_an_undeploy_changes_the_expected_revision_alone(
+    client: TestClient, app: Hayhooks, path: str, content: Callable[[Any], Any]
+) -> None:
+    for text in ("v1", "v2", "v3"):
+        deploy(app, text, None, overwrite=True)
+    refused = [client.post(path, **content(number)) for number in (2, 4)]
+    odd = [client.post(path, **content(given)).status_code for given in ("x", -1)]
+    served = answer(app, "qa")
+
+    assert [(response.status_code, response.json()["detail"]) for response in refused] == [
+        (409, f"Pipeline 'qa' is at revision 3, not at revision {number}") for number in (2, 4)
+    ]
+    assert (odd, served, client.post(path, **content(3)).status_code) == ([422, 422], "v3", 200)
+    assert "qa" not in app.deployments or answer(app, "qa") == "v2"
+
+
+def test_a_rollback_may_expect_that_nothing_is_deployed(client: TestClient, app: Hayhooks) -> None:
+    deploy(app, "v1", None)
+    taken = client.post("/pipelines/qa/rollback", json={"revision": 1, "if_revision": 0})
+    app.undeploy("qa")
+    back = client.post("/pipelines/qa/rollback", json={"revision": 1, "if_revision": 0})
+
+    assert (taken.status_code, taken.json(), back.status_code, answer(app, "qa")) == (
+        409,
+        {"detail": "Pipeline 'qa' already exists"},
+        200,
+        "v1",
     )
 
 

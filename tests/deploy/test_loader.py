@@ -218,8 +218,8 @@ def test_late_imports_and_data_files_work_as_long_as_a_run_lasts(
 
 def test_an_unsaved_pipeline_has_its_files_until_it_ends(app: Hayhooks) -> None:
     deployment = app.deploy("qa", late_files("v1"))
-    directory = deployment.private_directory
-    assert directory is not None
+    assert deployment.private_folder is not None
+    directory = deployment.private_folder.path
     there = directory.is_dir()
 
     app.undeploy("qa")
@@ -433,3 +433,32 @@ def test_pickles_of_a_helpers_class_can_be_read_while_it_is_deployed(app: Hayhoo
 
     assert result(app, name) == "kept"
     assert json.loads("1") == 1
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        "from qa.late import TEXT",
+        "from qa import late; TEXT = late.TEXT",
+        "import qa.late; TEXT = qa.late.TEXT",
+        "import json, qa.late as late, os; TEXT = late.TEXT",
+        "import qa.late, qa; from qa.sub.later import TEXT",
+    ],
+)
+def test_a_late_import_by_the_short_name_meets_the_version_that_asks(app: Hayhooks, tmp_path: Path, late: str) -> None:
+    def version(text: str, setup: str) -> dict[str, str]:
+        source = files(f"def run_api(self) -> str:\n    {late.replace('; ', chr(10) + '    ')}\n    return TEXT")
+        wrapper = source["pipeline_wrapper.py"].replace("def setup(self): pass", f"def setup(self): {setup}")
+        return {"pipeline_wrapper.py": wrapper, "late.py": f"TEXT = {text!r}", "sub/later.py": "from qa.late import *"}
+
+    gate, entered = tmp_path / "gate", tmp_path / "entered"
+    waiting = f"import os; os.mkdir({str(entered)!r}); any(iter(lambda: os.path.exists({str(gate)!r}), True))"
+    app.deploy("qa", version("v1", "pass"))
+    thread = threading.Thread(target=app.deploy, args=("qa", version("v2", waiting)), kwargs={"overwrite": True})
+    thread.start()
+    wait_until(entered.exists)
+    during = result(app, "qa")
+    gate.touch()
+    thread.join(10)
+
+    assert (during, result(app, "qa")) == ("v1", "v2")

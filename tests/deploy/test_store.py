@@ -348,10 +348,18 @@ def test_where_nothing_can_be_written_everything_works_but_saving(pipelines: Pat
             app.deploy(name, version("v2"), overwrite=True, save=True)
     saved_not = {name: answer(app, name) for name in app.deployments}
     app.deploy("qa", version("v2"), overwrite=True)
-    app.undeploy("calc")
+    app.deploy("unsaved", version("x"))
+    app.undeploy("unsaved")
+    with pytest.raises(PipelineFilesError) as caught:
+        app.undeploy("calc")
 
+    assert str(caught.value) == (
+        f"Pipeline 'calc' is served on: {pipelines} cannot be written (Not a directory), so it would be back after a "
+        "restart. Make it writable, or remove the pipeline there and restart the server"
+    )
     assert saved_not == {"calc": DOUBLED, "qa": "own"}
-    assert ({name: answer(app, name) for name in app.deployments}, tree(pipelines)) == ({"qa": "v2"}, before)
+    assert {name: answer(app, name) for name in app.deployments} == {"calc": DOUBLED, "qa": "v2"}
+    assert tree(pipelines) == before
     assert restarted(pipelines) == {"calc": DOUBLED, "qa": "own"}
 
 

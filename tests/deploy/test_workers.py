@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -339,6 +341,68 @@ def test_a_server_that_does_not_share_keeps_the_revisions_that_it_serves(folder:
                 other.deploy(f"v{number}")
             until(lambda: revisions(folder) == [1, 4, 7])
             assert (one.run()[1], third.run()[1], other.run()[1]) == ("v1", "v4", "v7")
+
+
+def test_a_directory_that_two_servers_reach_by_two_paths_loses_no_revision(folder: Path) -> None:
+    (folder / "mount").mkdir()
+    (folder / "mount/pipelines").symlink_to(folder / "pipelines")
+    kept = {"HAYHOOKS_REVISIONS_KEPT": "1"}
+    late = telling("v1")["pipeline_wrapper.py"].replace("import os;", "from .late import OS as os;")
+    body = {"name": "qa", "files": {"pipeline_wrapper.py": late, "late.py": "import os as OS"}, "overwrite": True}
+    with serving(folder / "mount", **kept) as one, serving(folder, **kept) as other:
+        one.post("/deploy_files", body)
+        for number in range(2, 5):
+            other.deploy(f"v{number}")
+        until(lambda: revisions(folder) == [1, 4])
+        assert (one.run()[1], other.run()[1]) == ("v1", "v4")
+
+
+def test_a_change_whose_process_died_before_it_was_told_is_served_all_the_same(folder: Path) -> None:
+    private = folder / "pipelines/.hayhooks"
+    with serving(folder, HAYHOOKS_SHARED="true") as server:
+        server.deploy("v1")
+        server.deploy("v2")
+        stamp = int((private / "stamp").read_text())
+        (report,) = (private / "workers").glob("*.json")
+        until(lambda: json.loads(report.read_text())["seen"] == stamp)
+        # As after a kill -9 between the two steps of a publication.
+        (first,) = (path for path in (private / "revisions/qa").glob("1-*") if path.is_dir())
+        (folder / "draft").symlink_to(Path(".hayhooks/revisions/qa", first.name))
+        (private / "stamp.draft").write_text(f"{stamp + 1}\n")
+        (folder / "draft").replace(folder / "pipelines/qa")
+
+        until(lambda: server.run()[1] == "v1")
+        assert int((private / "stamp").read_text()) == stamp + 1
+
+
+def test_nobody_waits_for_a_server_that_starts_and_it_serves_what_was_deployed_meanwhile(folder: Path) -> None:
+    shared = {"HAYHOOKS_SHARED": "true", "HAYHOOKS_WORKERS_TIMEOUT": "60"}
+    slow = f"""
+import os, time
+if os.environ.get("SLOW"):
+    open({str(folder / "entered")!r}, "w").close()
+    while not os.path.exists({str(folder / "gate")!r}): time.sleep(0.005)
+"""
+    write(folder / "pipelines/slow", {"pipeline_wrapper.py": slow + telling("slow")["pipeline_wrapper.py"]})
+    seen: list[Any] = []
+    with serving(folder, **shared) as one:
+
+        def start_other() -> None:
+            with serving(folder, SLOW="1", **shared) as other:
+                seen.append((other.run(), other.run("slow")[1]))
+
+        one.deploy("v1")
+        thread = threading.Thread(target=start_other)
+        thread.start()
+        until((folder / "entered").exists)
+        began = time.monotonic()
+        deployed = one.deploy("v2")
+        seconds = time.monotonic() - began
+        (folder / "gate").touch()
+        thread.join()
+
+    assert (deployed, seconds < 30) == (success(2), True)
+    assert [(text, other) for (_, text), other in seen] == [("v2", "slow")]
 
 
 def revisions(folder: Path) -> list[int]:

@@ -352,7 +352,7 @@ def test_notes_of_version_0_1_0_are_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("note", ["", "{", "[]", "{}", '{"labels": {"x": 1}}', "\xff"])
 def test_a_spoiled_note_hides_no_revision(client: TestClient, tmp_path: Path, note: str) -> None:
-    deploy(client, "v1")
+    deploy(client, "v1", description="Known by its note alone.")
     deploy(client, "v2")
     (first,) = (tmp_path / "pipelines/.hayhooks/revisions/qa").glob("1-*.json")
     first.write_bytes(note.encode("latin-1"))
@@ -365,7 +365,18 @@ def test_a_spoiled_note_hides_no_revision(client: TestClient, tmp_path: Path, no
     )
     assert run(client) == ("v2", "2")
     # The same content again mends it.
-    assert (deploy(client, "v1")["revision"], run(client)) == (1, ("v1", "1"))
+    same = deploy(client, "v1", description="Known by its note alone.")
+    assert (same["revision"], run(client)) == (1, ("v1", "1"))
+
+
+def test_a_revision_without_labels_is_known_by_its_content(client: TestClient, tmp_path: Path) -> None:
+    deploy(client, "v1")
+    deploy(client, "v2")
+    (first,) = (tmp_path / "pipelines/.hayhooks/revisions/qa").glob("1-*.json")
+    first.write_text("{")
+
+    assert (listed(client)[1]["kind"], rollback(client), run(client)) == ("files", success(1), ("v1", "1"))
+    assert json.loads(first.read_text())["kind"] == "files"
 
 
 def test_every_answer_of_a_saved_pipeline_names_its_revision(client: TestClient) -> None:

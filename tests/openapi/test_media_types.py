@@ -126,7 +126,7 @@ def test_body_without_optional_files_may_be_json(app: Hayhooks, deploy: Deploy) 
         ("GET /status/{pipeline_name}", "200 404"),
         ("GET /health", "200"),
         ("POST /deploy_files", "200 400 409 422 500 503 504"),
-        ("POST /undeploy", "200 400 404 422 503"),
+        ("POST /undeploy", "200 400 404 409 422 500 503"),
         ("GET /{pipeline_name}/schema", "200 404"),
         ("GET /{pipeline_name}/example", "200 404 501"),
         ("POST /v1/chat/completions", "200 400 404 422 429 500 501 502 504"),
