@@ -13,13 +13,21 @@ from typing import Any
 
 import pytest
 import yaml
+from starlette.testclient import TestClient
 
-from hayhooks import Settings
+from hayhooks import BasePipelineWrapper, Hayhooks, Settings
 from hayhooks.cli.main import find_command
 from hayhooks.cli.usage import parse
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTINGS = {f"HAYHOOKS_{name.upper()}" for name in Settings.model_fields}
+
+
+class Echo(BasePipelineWrapper):
+    def setup(self) -> None: ...
+
+    def run_chat_completion(self, model: str, messages: list[dict[str, Any]], body: dict[str, Any]) -> str:
+        return str(messages[-1]["content"])
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -114,6 +122,30 @@ def test_compose_publishes_nothing_to_other_machines_and_needs_keys() -> None:
     assert re.fullmatch(r"\S+:v\d+\.\d+\.\d+", services["open-webui"]["image"])
     mounted = {volume.partition(":")[0] for service in services.values() for volume in service["volumes"]}
     assert mounted == set(compose()["volumes"])
+
+
+def test_open_webui_reaches_the_server_by_its_name_and_can_run_but_not_deploy() -> None:
+    services, secrets = compose()["services"], {"DEPLOY_KEY": "d" * 64, "WEBUI_KEY": "w" * 64}
+    environment = {
+        name: re.sub(r"\$\{(\w+):\?[^}]*\}", lambda found: secrets[found[1]], value)
+        for name, value in services["hayhooks"]["environment"].items()
+    }
+    app = Hayhooks(settings=Settings.load(environment=environment))
+    app.access.listen(commands()["CMD"][commands()["CMD"].index("--host") + 1])
+    app.deploy("echo", Echo())
+    url = services["open-webui"]["environment"]["OPENAI_API_BASE_URL"]
+    body = {"model": "echo", "messages": [{"role": "user", "content": "hello"}]}
+
+    with TestClient(app, base_url=url.removesuffix("/v1"), client=("172.18.0.3", 40000)) as client:
+        nobody = client.get("/v1/models").status_code
+        client.headers["authorization"] = f"Bearer {secrets['WEBUI_KEY']}"
+        models = [model["id"] for model in client.get("/v1/models").json()["data"]]
+        answer = client.post("/v1/chat/completions", json=body).json()["choices"][0]["message"]["content"]
+        undeploy = client.post("/undeploy/echo").status_code
+        client.headers["authorization"] = f"Bearer {secrets['DEPLOY_KEY']}"
+        gone = client.post("/undeploy/echo").status_code
+
+    assert (nobody, models, answer, undeploy, gone) == (401, ["echo"], "hello", 403, 200)
 
 
 def test_what_stops_a_server_waits_longer_than_the_server() -> None:

@@ -207,7 +207,11 @@ def _chunk_bytes(item: Any) -> bytes:
 def _event(item: Any) -> bytes:
     if hasattr(item, "to_event_dict"):
         return b""
-    lines = chunk_text(item).splitlines() or [""]
+    text = chunk_text(item)
+    lines = text.splitlines()
+    # What ends with a line end goes on in an empty line; no text at all is one too.
+    if text[-1:].splitlines() != [text[-1:]]:
+        lines.append("")
     return "".join(f"data: {line}\n" if line else "data:\n" for line in lines).encode("utf-8", "replace") + b"\n"
 
 

@@ -17,6 +17,11 @@ from weakref import WeakSet
 MOST_WAITING = 256
 """How many items may wait before a producer is held up."""
 
+MOST_TEXT = 64 * 1024
+"""How many characters or bytes may wait in them before it is."""
+
+_TEXT = (str, bytes)
+
 filled_channel: ContextVar[Channel | None] = ContextVar("hayhooks_filled_channel", default=None)
 """The channel into which the current thread puts what it reads from others."""
 
@@ -34,6 +39,8 @@ class Channel:
 
     def __init__(self) -> None:
         self._items: deque[Any] = deque()
+        # Of the items that wait. Producers that meet may lose some of it: it begins anew whenever none waits.
+        self._text = 0
         self._error: BaseException | None = None
         self._finished = False
         self._closed = False
@@ -53,23 +60,24 @@ class Channel:
 
     @property
     def is_full(self) -> bool:
-        """Whether so many items wait that a producer has to wait too."""
-        return len(self._items) > MOST_WAITING and not self._closed
+        """Whether so much waits that a producer has to wait too."""
+        waiting = len(self._items)
+        return (waiting > MOST_WAITING or (self._text > MOST_TEXT and waiting > 0)) and not self._closed
 
     def put(self, item: Any) -> None:
         """Hand over an item, from any thread. Raises `StreamClosed` when the consumer has gone.
 
-        Blocks a producer thread while too many items wait; never blocks the consumer's own loop.
+        Blocks a producer thread while too much waits; never blocks the consumer's own loop.
         """
         self.put_at_once(item)
-        if len(self._items) > MOST_WAITING and not self._is_on_loop():
+        if (len(self._items) > MOST_WAITING or self._text > MOST_TEXT) and not self._is_on_loop():
             with self._changed:
                 self._held_up += 1
                 self._changed.wait_for(lambda: not self.is_full)
                 self._held_up -= 1
 
     async def room(self) -> None:
-        """Hold up a producer on an event loop while too many items wait."""
+        """Hold up a producer on an event loop while too much waits."""
         loop = asyncio.get_running_loop()
         while self.is_full:
             going_on = loop.create_future()
@@ -88,6 +96,7 @@ class Channel:
         """Hand over an item without ever being held up. Raises `StreamClosed` when the consumer has gone."""
         if self._closed:
             raise StreamClosed
+        self._text += _length(item)
         self._items.append(item)
         self._wake()
 
@@ -127,6 +136,7 @@ class Channel:
         """Return what is here, without waiting."""
         items = self._items
         taken = [items.popleft() for _ in range(len(items))]
+        self._text = 0
         self._let_go_on()
         return taken
 
@@ -157,6 +167,7 @@ class Channel:
 
     def _next(self) -> Any:
         item = self._items.popleft()
+        self._text = self._text - _length(item) if self._items else 0
         self._let_go_on()
         return item
 
@@ -216,6 +227,14 @@ class Channel:
         except RuntimeError:
             return False
         return True
+
+
+def _length(item: Any) -> int:
+    """Return how long the text of an item is: of a chunk of Haystack its content; 0 for what has none."""
+    if isinstance(item, _TEXT):
+        return len(item)
+    text = getattr(item, "content", None)
+    return len(text) if isinstance(text, _TEXT) else 0
 
 
 def _go_on(held_up: asyncio.Future[None]) -> None:

@@ -65,7 +65,11 @@ def test_every_kind_of_marked_stream_is_sent_as_events(app: Hayhooks, client: Te
     [
         pytest.param("'é'", "é", "data: é\n\n", id="str"),
         pytest.param("'a\\nb'", "a\nb", "data: a\ndata: b\n\n", id="lines"),
-        pytest.param("'a\\r\\nb\\u2028c\\n'", "a\r\nb\u2028c\n", "data: a\ndata: b\ndata: c\n\n", id="all-line-ends"),
+        pytest.param(
+            "'a\\r\\nb\\u2028c\\n'", "a\r\nb\u2028c\n", "data: a\ndata: b\ndata: c\ndata:\n\n", id="all-line-ends"
+        ),
+        pytest.param("'a\\n'", "a\n", "data: a\ndata:\n\n", id="newline-at-the-end"),
+        pytest.param("'\\n'", "\n", "data:\ndata:\n\n", id="newline-alone"),
         pytest.param("'a\\n\\nb'", "a\n\nb", "data: a\ndata:\ndata: b\n\n", id="blank-line"),
         pytest.param("''", "", "data:\n\n", id="empty"),
         pytest.param("None", "", "data:\n\n", id="none"),

@@ -8,8 +8,9 @@ from functools import partial
 from typing import Any
 
 import pytest
+from haystack.dataclasses import StreamingChunk
 
-from hayhooks.pipelines.channel import MOST_WAITING, Channel, StreamClosed
+from hayhooks.pipelines.channel import MOST_TEXT, MOST_WAITING, Channel, StreamClosed
 from tests.pipelines.generators import wait_until, wait_until_async
 
 
@@ -157,6 +158,46 @@ def test_a_producer_thread_that_is_far_ahead_waits_for_its_consumer(release: str
 
     assert not producer.is_alive()
     assert put[-1] == (-1 if release == "close" else MOST_WAITING + 4)
+
+
+QUARTER = MOST_TEXT // 4
+
+
+@pytest.mark.parametrize("item", ["x" * QUARTER, b"x" * QUARTER, StreamingChunk("x" * QUARTER)], ids=type)
+def test_a_producer_of_long_texts_waits_when_their_length_is_too_much(item: Any) -> None:
+    channel = Channel()
+    put: list[Any] = []
+
+    def produce() -> None:
+        for _ in range(20):
+            put.append(item)
+            channel.put(item)
+        channel.finish()
+
+    producer = in_thread(produce)
+    wait_until(lambda: len(put) == 5)
+    producer.join(0.03)
+    assert len(put) == 5
+
+    channel.get()
+    wait_until(lambda: len(put) == 6)
+    assert channel.take() == [item] * 5
+    wait_until(lambda: len(put) == 11)
+    assert read(channel) == [item] * 14
+
+
+def test_one_text_that_is_too_long_waits_alone() -> None:
+    async def main() -> list[bool]:
+        channel, text = Channel(), "x" * (MOST_TEXT + 1)
+        channel.put(text)
+        held_up = asyncio.ensure_future(channel.room())
+        await asyncio.sleep(0)
+        assert (channel.is_full, held_up.done()) == (True, False)
+        taken = [await channel.get_async() == text]
+        await asyncio.wait_for(held_up, 10)
+        return [*taken, channel.is_full]
+
+    assert asyncio.run(main()) == [True, False]
 
 
 def test_no_producer_is_left_waiting_when_its_consumer_takes_all(fast_switches: None) -> None:

@@ -12,7 +12,7 @@ from haystack.dataclasses import StreamingChunk
 from starlette.testclient import TestClient
 
 from hayhooks import BasePipelineWrapper, Hayhooks, async_streaming_generator, streaming_generator
-from hayhooks.pipelines.channel import MOST_WAITING, StreamClosed
+from hayhooks.pipelines.channel import MOST_TEXT, MOST_WAITING, StreamClosed
 from tests.pipelines.generators import AsyncTokens, Callback, Tokens, pipeline_of, wait_until, wait_until_async
 
 
@@ -256,6 +256,42 @@ def test_a_run_on_the_event_loop_waits_for_a_client_that_does_not_read(way: Call
 
     assert held_up_at[0] <= 2 * (MOST_WAITING + 1)
     assert b"".join(bodies).decode() == "".join(f"{number} " for number in range(MANY))
+
+
+@pytest.mark.parametrize("text", ["x" * 10_000, b"x" * 10_000], ids=["text", "bytes"])
+def test_few_long_chunks_wait_for_a_client_that_does_not_read(text: str | bytes) -> None:
+    made: list[str | bytes] = []
+    sizes: list[int] = []
+    looks: list[int] = []
+
+    def stream(wrapper: Streams) -> Iterator[str | bytes]:
+        for _ in range(MOST_WAITING):
+            made.append(text)
+            yield text
+
+    app = Hayhooks()
+    app.deploy("p", Streams(Tokens(), stream))
+
+    def is_held_up() -> bool:
+        looks.append(len(made))
+        return len(looks) > 10 and looks[-1] == looks[-10]
+
+    async def main() -> None:
+        stays = asyncio.Event()
+
+        async def send(body: bytes) -> None:
+            if not sizes:
+                await wait_until_async(is_held_up)
+            sizes.append(len(body))
+
+        await request(app, leave=stays.wait, send=send)
+
+    asyncio.run(main())
+
+    # What is being sent, and what waits behind it.
+    assert looks[-1] <= 2 * (MOST_TEXT // 10_000 + 1)
+    assert max(sizes) <= MOST_TEXT + 10_000
+    assert sum(sizes) == MOST_WAITING * 10_000
 
 
 def test_several_runs_that_wait_for_one_reader_lose_nothing() -> None:
