@@ -42,6 +42,32 @@ def two(folder: Path) -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def pair_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `folder` is, for all tests of a process."""
+    directory = tmp_path_factory.mktemp("pair")
+    write(directory / "pipelines" / "who", telling("own"))
+    return directory
+
+
+@pytest.fixture(scope="module")
+def running_pair(pair_folder: Path) -> Iterator[Server]:
+    """A server of two workers for tests that leave it as it was."""
+    with serving(pair_folder, "--workers", "2", HAYHOOKS_WORKERS_TIMEOUT="20") as server:
+        server.workers()
+        yield server
+
+
+@pytest.fixture
+def pair(running_pair: Server, pair_folder: Path) -> Iterator[Server]:
+    """The running pair, which has served nothing but `who`."""
+    yield running_pair
+    for path in (pair_folder / "pipelines/.hayhooks/revisions").iterdir():
+        if path.name != "who":
+            running_pair.post(f"/undeploy/{path.name}")
+            shutil.rmtree(path)
+
+
 def together(works: list[Callable[[], tuple[int, Any]]]) -> list[tuple[int, Any]]:
     """Do all at the same time and return what they give."""
     with ThreadPoolExecutor(len(works)) as threads:
@@ -52,28 +78,28 @@ def said(server: Server, name: str = "qa") -> set[Any]:
     return set(server.answers(name).values())
 
 
-def test_all_workers_serve_what_a_deploy_has_answered(two: Server) -> None:
+def test_all_workers_serve_what_a_deploy_has_answered(pair: Server) -> None:
     seen = []
     for number in range(1, 11):
-        seen.append((two.deploy(f"v{number}"), said(two)))
+        seen.append((pair.deploy(f"v{number}"), said(pair)))
 
     assert seen == [(success(number), {f"v{number}"}) for number in range(1, 11)]
 
 
-def test_all_workers_go_back_and_forth_together(two: Server) -> None:
+def test_all_workers_go_back_and_forth_together(pair: Server) -> None:
     for text in ("v1", "v2"):
-        two.deploy(text)
-    seen = [(two.post("/pipelines/qa/rollback"), said(two)) for _ in range(6)]
+        pair.deploy(text)
+    seen = [(pair.post("/pipelines/qa/rollback"), said(pair)) for _ in range(6)]
 
     assert seen == [(success(1), {"v1"}), (success(2), {"v2"})] * 3
 
 
-def test_all_workers_forget_what_an_undeploy_has_answered(two: Server) -> None:
+def test_all_workers_forget_what_an_undeploy_has_answered(pair: Server) -> None:
     seen = []
     for _ in range(5):
-        two.deploy("v1")
-        undeployed = two.post("/undeploy/qa")
-        seen.append((undeployed, {two.run()[1] for _ in range(8)}))
+        pair.deploy("v1")
+        undeployed = pair.post("/undeploy/qa")
+        seen.append((undeployed, {pair.run()[1] for _ in range(8)}))
 
     assert seen == [((200, {"success": True, "name": "qa"}), {404})] * 5
 
@@ -87,28 +113,28 @@ def test_a_folder_of_the_users_is_overwritten_and_undeployed_on_all_workers(two:
     assert (folder / "pipelines/who/pipeline_wrapper.py").read_text() == telling("own")["pipeline_wrapper.py"]
 
 
-def test_a_deploy_that_is_not_saved_is_refused(two: Server) -> None:
-    refused = {two.deploy("v1", save_files=False)[0] for _ in range(6)}
+def test_a_deploy_that_is_not_saved_is_refused(pair: Server) -> None:
+    refused = {pair.deploy("v1", save_files=False)[0] for _ in range(6)}
 
     assert refused == {409}
-    assert two.deploy("v1", save_files=False)[1] == {
+    assert pair.deploy("v1", save_files=False)[1] == {
         "detail": "Pipeline 'qa' must be saved: the other processes of the server would not have it"
     }
-    assert two.run() == (0, 404)
+    assert pair.run() == (0, 404)
 
 
 @pytest.mark.parametrize("expected", [{"if_revision": 0}, {"overwrite": False}], ids=["if-revision-0", "no-overwrite"])
-def test_of_rivals_for_a_free_name_one_wins(two: Server, expected: dict[str, Any]) -> None:
+def test_of_rivals_for_a_free_name_one_wins(pair: Server, expected: dict[str, Any]) -> None:
     for name in ("r1", "r2", "r3"):
-        results = together([partial(two.deploy, text, name, **expected) for text in "abcd"])
+        results = together([partial(pair.deploy, text, name, **expected) for text in "abcd"])
         assert sorted(status for status, _ in results) == [200, 409, 409, 409]
-        assert len(said(two, name)) == 1
+        assert len(said(pair, name)) == 1
 
 
-def test_of_rivals_for_one_revision_one_wins(two: Server) -> None:
-    two.deploy("v0")
+def test_of_rivals_for_one_revision_one_wins(pair: Server) -> None:
+    pair.deploy("v0")
     for number in range(1, 6):
-        results = together([partial(two.deploy, f"{number}{rival}", if_revision=number) for rival in "abcd"])
+        results = together([partial(pair.deploy, f"{number}{rival}", if_revision=number) for rival in "abcd"])
         assert sorted(status for status, _ in results) == [200, 409, 409, 409]
         [winner] = [answer for status, answer in results if status == 200]
         assert winner["revision"] == number + 1
@@ -216,29 +242,29 @@ def test_a_version_that_one_worker_cannot_load_is_named_and_the_old_one_serves_t
 
 
 @pytest.mark.parametrize("spoil", ["delete", "", "garbage", "\xff", "-5", "3"])
-def test_a_lost_or_spoiled_stamp_disturbs_no_agreement(two: Server, folder: Path, spoil: str) -> None:
-    stamp = folder / "pipelines/.hayhooks/stamp"
+def test_a_lost_or_spoiled_stamp_disturbs_no_agreement(pair: Server, pair_folder: Path, spoil: str) -> None:
+    stamp = pair_folder / "pipelines/.hayhooks/stamp"
     for number in range(6):
-        two.deploy(f"v{number}")
+        pair.deploy(f"v{number}")
     seen = []
     for number in range(6):
         if spoil == "delete":
             stamp.unlink()
         else:
             stamp.write_text(spoil, encoding="latin-1")
-        status, answer = two.deploy(f"w{number}")
-        seen.append((status, "not_served_by" in answer, said(two)))
+        status, answer = pair.deploy(f"w{number}")
+        seen.append((status, "not_served_by" in answer, said(pair)))
 
     assert seen == [(200, False, {f"w{number}"}) for number in range(6)]
 
 
-def test_times_on_disk_do_not_matter(two: Server, folder: Path) -> None:
+def test_times_on_disk_do_not_matter(pair: Server, pair_folder: Path) -> None:
     for number, moment in enumerate((0, 4e9, 1)):
-        two.deploy(f"v{number}")
-        for path in (folder / "pipelines").rglob("*"):
+        pair.deploy(f"v{number}")
+        for path in (pair_folder / "pipelines").rglob("*"):
             os.utime(path, (moment, moment), follow_symlinks=False)
 
-    assert (two.post("/pipelines/qa/rollback"), said(two)) == (success(2), {"v1"})
+    assert (pair.post("/pipelines/qa/rollback"), said(pair)) == (success(2), {"v1"})
 
 
 def test_a_server_that_ends_leaves_no_traces_of_its_workers(folder: Path) -> None:
@@ -301,7 +327,7 @@ def test_a_pipelines_directory_that_is_deleted_ends_no_pipeline(two: Server, fol
         assert (said(two), said(two, "who")) == ({"v1"}, {"own"})
 
 
-def test_what_is_deployed_again_is_built_anew_by_all(two: Server, folder: Path) -> None:
+def test_what_is_deployed_again_is_built_anew_by_all(pair: Server, folder: Path) -> None:
     data = folder / "data.txt"
     source = wrapper_source(
         "def setup(self): self.text = open(DATA).read()\ndef run_api(self) -> list: return WHO(self)"
@@ -311,7 +337,7 @@ def test_what_is_deployed_again_is_built_anew_by_all(two: Server, folder: Path) 
     for text in ("a", "b", "c"):
         data.write_text(text)
         body = {"name": "qa", "files": {"pipeline_wrapper.py": head + source}, "overwrite": True}
-        seen.append((two.post("/deploy_files", body), said(two)))
+        seen.append((pair.post("/deploy_files", body), said(pair)))
 
     assert seen == [(success(1), {text}) for text in "abc"]
 
