@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute, Match
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hayhooks.deploy.deployment import Deployment
@@ -33,12 +33,13 @@ from hayhooks.http.access import Access, Authorize
 from hayhooks.http.gate import Gate, put_doors
 from hayhooks.http.middleware import RequestIdMiddleware, with_cors
 from hayhooks.http.rates import Rates
-from hayhooks.http.router import PipelineRouter
+from hayhooks.http.router import PipelineRouter, is_answered
 from hayhooks.http.shortcut import Shortcut
 from hayhooks.lifecycle import LifecycleMiddleware
 from hayhooks.loading import Loading
 from hayhooks.openai.file_store import FileStore
 from hayhooks.openai.response_store import ResponseStore
+from hayhooks.pipelines.haystack import HaystackImport
 from hayhooks.pipelines.runner import Runner
 from hayhooks.pipelines.threads import WorkerThreads
 from hayhooks.publisher import Publisher
@@ -110,7 +111,7 @@ class Hayhooks(Starlette):
         keys = KeyRing(self.settings, pipelines_dir)
         self.access = Access(self.settings, keys=keys, authorize=authorize, threads=self.threads)
         self._publisher = Publisher(self.pipelines, self.store, self.settings, is_taken=self.is_taken)
-        self._companions: list[Follower | Watcher] = []
+        self._companions: list[Follower | Watcher | HaystackImport] = []
         self._start_lock = threading.Lock()
         self._is_started = self._answers_while_loading = False
         self.loading = Loading(self._find_settled, patience=self.settings.startup_wait)
@@ -282,6 +283,9 @@ class Hayhooks(Starlette):
                 companions.insert(0, Follower(self._publisher.reconciler, start_seconds=self.settings.deploy_timeout))
             else:
                 self._publisher.deploy_found()
+            if self._answers_while_loading and not self.deployments:
+                # In a process of our own only: a host application decides itself what it loads.
+                companions.append(HaystackImport())
             for companion in companions:
                 companion.start()
             self.pipelines.warn_of_lost_aliases(self.pipelines.aliases.values())
@@ -315,9 +319,7 @@ class Hayhooks(Starlette):
 
     def is_taken(self, path: str, method: str = "POST") -> bool:
         """Tell whether a route other than a pipeline's answers a method at a path."""
-        scope = {"type": "http", "path": path, "method": method, "root_path": "", "headers": []}
-        others = (route for route in self.routes if route is not self.pipelines)
-        return any(route.matches(scope)[0] is Match.FULL for route in others)
+        return is_answered((route for route in self.routes if route is not self.pipelines), path, method)
 
 
 def create_app(settings: Settings | None = None) -> Hayhooks:

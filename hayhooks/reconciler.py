@@ -15,7 +15,6 @@ from hayhooks.deploy.pointers import Version
 from hayhooks.deploy.store import Found, Store
 from hayhooks.errors import DeployTooLate, HayhooksError, PipelineFilesError, error_text
 from hayhooks.logger import log
-from hayhooks.pipelines.haystack import import_components
 from hayhooks.serving import Serving
 from hayhooks.settings import Settings, StartupDeployStrategy
 
@@ -49,7 +48,6 @@ class Reconciler:
         wanted = {name: version for name, version in versions.items() if self._is_wanted(name, version)}
         if wanted:
             self.serving.retirement.tell_use([each.key for each in wanted.values() if each.key])
-            import_components()
         deployed = 0
         for deployment, version in self._build_all(wanted):
             with self.store.locks.hold(deployment.name):
@@ -72,8 +70,6 @@ class Reconciler:
         for name in self.serving.failures.keys() - versions.keys():
             self.serving.forget_failure(name)
         differing = {name for name, version in versions.items() if not self.serving.is_settled(name, version)}
-        if differing:
-            import_components()
         different = sorted(differing | (self.serving.saved.keys() - versions.keys()))
         self._threads.wait([name for name in different if self._threads.begin(name)], patience)
 

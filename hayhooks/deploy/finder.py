@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 import sys
 from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
@@ -23,9 +24,13 @@ from importlib.machinery import (
 )
 from types import CodeType, ModuleType
 
+from hayhooks.pipelines.haystack import import_whole
+
 ROOT = "hayhooks_pipelines"
 SHORT_NAME = "__hayhooks_name__"
 """The attribute of a pipeline's package with the short name that its code may import it by, if it may."""
+# Also `haystack_integrations`, at any place of a line.
+_HAYSTACK = re.compile(rb"\b(?:from|import)\s.*\bhaystack")
 
 
 class UncachedLoader(SourceFileLoader):
@@ -35,6 +40,9 @@ class UncachedLoader(SourceFileLoader):
         """Return the code of the module."""
         path = self.get_filename(fullname)
         source = self.get_data(path)
+        if _HAYSTACK.search(source):
+            # Pipelines are loaded in several threads, and the code may import any part of it.
+            import_whole()
         package = sys.modules.get(".".join(fullname.split(".")[:2]))
         name: str | None = getattr(package, SHORT_NAME, None)
         if package is None or name is None or name.encode() not in source:

@@ -111,7 +111,10 @@ class LoadedModule:
 
 
 def _tree(name: str) -> list[str]:
-    return [module for module in list(sys.modules) if module == name or module.startswith(f"{name}.")]
+    if name not in sys.modules:
+        return []
+    prefix = f"{name}."
+    return [name, *(module for module in list(sys.modules) if module.startswith(prefix))]
 
 
 def _is_free(name: str) -> bool:

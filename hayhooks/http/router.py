@@ -159,6 +159,18 @@ def allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> list[str]:
     return sorted(methods)
 
 
+def is_answered(routes: Iterable[BaseRoute], path: str, method: str) -> bool:
+    """Tell whether one of the routes answers a method at a path."""
+    scope = {"type": "http", "path": path, "method": method, "root_path": "", "headers": []}
+    return any(_may_match(route, path) and route.matches(scope)[0] is Match.FULL for route in routes)
+
+
+def _may_match(route: BaseRoute, path: str) -> bool:
+    """Tell by the first segments whether a closer look is worth it: each deploy asks for many paths."""
+    first = getattr(route, "path", "").lstrip("/").partition("/")[0]
+    return not first or "{" in first or first == path.lstrip("/").partition("/")[0]
+
+
 def route_path(scope: Scope) -> str:
     """Return the path below the root path, whether or not the proxy has stripped that."""
     path: str = scope["path"]

@@ -7,17 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hayhooks.logger import log
+from hayhooks.pipelines.haystack import is_of_haystack
 
 
 def is_agent(pipeline: Any) -> bool:
     """Tell a Haystack `Agent` from a `Pipeline`. Raises `ValueError` for anything else."""
-    # Haystack is loaded by whoever made the pipeline; importing it costs half a second before that.
-    from haystack import Pipeline
-    from haystack.components.agents import Agent
-
-    if isinstance(pipeline, Agent):
+    if is_of_haystack(pipeline, "Agent"):
         return True
-    if isinstance(pipeline, Pipeline):
+    if is_of_haystack(pipeline, "Pipeline"):
         return False
     raise ValueError(f"Unsupported pipeline type: {type(pipeline)}")
 

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from pydantic_core import PydanticCustomError
 
+from hayhooks.pipelines.haystack import is_of_haystack
 from hayhooks.pipelines.messages import chat_messages_from_openai
 from hayhooks.pipelines.schema import to_plain
 
@@ -157,14 +158,12 @@ def plain(value: Any) -> Any:
 
 
 def _plain_object(value: Any) -> Any:
-    from haystack.dataclasses import ByteStream, Document
-
     if isinstance(value, bytes | bytearray):
         return _encode(bytes(value), None)[0]
-    if isinstance(value, ByteStream):
+    if is_of_haystack(value, "ByteStream"):
         data, mime_type = _encode(value.data, value.mime_type)
         return {"data": data, "mime_type": mime_type, "meta": plain(value.meta)}
-    if isinstance(value, Document):
+    if is_of_haystack(value, "Document"):
         # Its `to_dict()` copies every number of the embedding.
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     return _plain_other(value)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hayhooks.errors import PipelineYamlError
+from hayhooks.pipelines.haystack import import_whole
 from hayhooks.pipelines.yaml.document import ComponentEntry, Connection, YamlDocument, hint
 from hayhooks.pipelines.yaml.moved import advice
 
@@ -27,7 +28,8 @@ _COMPONENT = re.compile(r"^@component\s*\nclass (\w+)", re.MULTILINE)
 
 def load_pipeline(document: YamlDocument) -> Any:
     """Return the pipeline of a document. Raises `PipelineYamlError`."""
-    from haystack import Pipeline  # half a second, which a server without pipelines need not pay
+    import_whole()
+    from haystack import Pipeline
 
     pipeline = Pipeline(
         metadata=dict(document.metadata),
