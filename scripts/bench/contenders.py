@@ -172,10 +172,13 @@ def _wait_until_up(process: subprocess.Popen[bytes], address: Address, log: Path
     deadline = time.monotonic() + _SECONDS_TO_START
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            if ask(address, wire.get("/status")).status == 200:
+            answer = ask(address, wire.get("/status"))
+            # Ours answers while it still loads its pipelines.
+            if answer.status == 200 and b'"pending"' not in answer.content:
                 return
         except ConnectionError:
-            time.sleep(0.005)
+            pass
+        time.sleep(0.005)
     raise RuntimeError(f"The server did not start:\n{log.read_text(errors='replace')[-3000:]}")
 
 
