@@ -28,7 +28,6 @@ from hayhooks.deploy.store import Store
 from hayhooks.deploy.writable import WriteCheck
 from hayhooks.errors import HayhooksError
 from hayhooks.failures import answer_error, answer_of
-from hayhooks.follower import Follower
 from hayhooks.http.access import Access, Authorize
 from hayhooks.http.gate import Gate, put_doors
 from hayhooks.http.middleware import RequestIdMiddleware, with_cors
@@ -42,7 +41,8 @@ from hayhooks.openai.response_store import ResponseStore
 from hayhooks.pipelines.haystack import HaystackImport
 from hayhooks.pipelines.runner import Runner
 from hayhooks.pipelines.threads import WorkerThreads
-from hayhooks.publisher import Publisher
+from hayhooks.publishing.follower import Follower
+from hayhooks.publishing.publisher import Publisher
 from hayhooks.routes import pipeline_routes, system_routes
 from hayhooks.security.key_ring import KeyRing
 from hayhooks.settings import Settings
@@ -52,7 +52,7 @@ from hayhooks.wrapper import BasePipelineWrapper
 
 if TYPE_CHECKING:
     from hayhooks.openapi.document import ApiDocument
-    from hayhooks.watcher import Watcher
+    from hayhooks.publishing.watcher import Watcher
 
 # For deploys and the like, which must not wait for pipelines that hold all threads of runs.
 _OWN_THREADS = 32
@@ -276,7 +276,7 @@ class Hayhooks(Starlette):
             remove_leftovers()
             companions = self._companions
             if self.settings.watch and self.store is not None:
-                from hayhooks.watcher import Watcher  # only development needs it
+                from hayhooks.publishing.watcher import Watcher  # only development needs it
 
                 companions.append(Watcher(self._publisher, self.store))
             if self.settings.shared and self._publisher.reconciler is not None:

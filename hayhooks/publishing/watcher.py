@@ -25,7 +25,7 @@ from hayhooks.deploy.store import Store
 from hayhooks.errors import PipelineBusy
 from hayhooks.files import find_files
 from hayhooks.logger import log
-from hayhooks.publisher import Publisher
+from hayhooks.publishing.publisher import Publisher
 
 _CODE_SUFFIXES = (*YAML_SUFFIXES, ".py")
 _SUFFIXES = frozenset({*_CODE_SUFFIXES, ".json", ".toml", ".txt", ".md", ".html", ".j2", ".jinja", ".jinja2"})

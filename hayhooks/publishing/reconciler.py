@@ -7,7 +7,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import repeat
 
-from hayhooks.builder import Builder
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.deploy.name_threads import NameThreads
 from hayhooks.deploy.names import check_name
@@ -15,7 +14,8 @@ from hayhooks.deploy.pointers import Version
 from hayhooks.deploy.store import Found, Store
 from hayhooks.errors import DeployTooLate, HayhooksError, PipelineFilesError, error_text
 from hayhooks.logger import log
-from hayhooks.serving import Serving
+from hayhooks.publishing.builder import Builder
+from hayhooks.publishing.serving import Serving
 from hayhooks.settings import Settings, StartupDeployStrategy
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from hayhooks.deploy.workers import Report
 from hayhooks.errors import PipelineFilesError
 from hayhooks.logger import log
-from hayhooks.reconciler import Reconciler
+from hayhooks.publishing.reconciler import Reconciler
 
 _POLL_SECONDS = 0.01
 # Most pipelines are built in less, and then a step is all done when it ends.

@@ -10,7 +10,7 @@ from hayhooks.deploy.deployment import Deployment
 from hayhooks.deploy.pointers import Version
 from hayhooks.errors import DeployTooLate, PipelineNotFound
 from hayhooks.http.router import PipelineRouter
-from hayhooks.retirement import Retirement
+from hayhooks.publishing.retirement import Retirement
 
 
 class Serving:

@@ -12,7 +12,6 @@ from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from hayhooks.builder import Builder
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.deploy.locks import NameLocks
 from hayhooks.deploy.names import check_name
@@ -33,9 +32,10 @@ from hayhooks.errors import (
 )
 from hayhooks.http.router import PipelineRouter
 from hayhooks.logger import log
-from hayhooks.reconciler import Reconciler
-from hayhooks.retirement import Retirement
-from hayhooks.serving import Serving
+from hayhooks.publishing.builder import Builder
+from hayhooks.publishing.reconciler import Reconciler
+from hayhooks.publishing.retirement import Retirement
+from hayhooks.publishing.serving import Serving
 from hayhooks.settings import Settings
 
 

@@ -1,0 +1,1 @@
+"""How deployments come to be served, follow each other, and go."""
