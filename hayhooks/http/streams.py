@@ -55,7 +55,7 @@ async def send_events(
     """
     opening = _Opening(scope, send)
     frames = _frames(stream, opening, guard=guard, encode=encode, end=end, failed=failed)
-    response = EventSourceResponse(frames, sep="\n", ping_message_factory=_ping)
+    response = _EventResponse(frames, sep="\n", ping_message_factory=_ping)
     await _send(response, frames, stream=stream, opening=opening, scope=scope, receive=receive)
 
 
@@ -81,6 +81,16 @@ async def send_response(response: Response, *, guard: Guard, scope: Scope, recei
         response.body_iterator = _guarded(response.body_iterator, guard)
     with guard:
         await response(scope, noting_departure(scope, receive), send)
+
+
+class _EventResponse(EventSourceResponse):
+    """Leaves it to `PatientSend` to give up a client that reads nothing.
+
+    sse_starlette 3.7 opens a cancel scope for each chunk, also without a limit: 40 % of the time of a short one.
+    """
+
+    async def _send_with_timeout(self, send: Send, message: Message) -> None:
+        await send(message)
 
 
 class _Opening:

@@ -51,9 +51,9 @@ class ChatEndpoint(ModelEndpoint):
     def _parse(self, text: bytes) -> dict[str, Any]:
         """Return the whole body as plain data; `model` may be left out where the path says it."""
         if self.deployment is None:
-            return ChatRequest.model_validate_json(text).model_dump()
+            return _plain(ChatRequest.model_validate_json(text))
         request = PipelineChatRequest.model_validate_json(text)
-        return {**request.model_dump(), "model": request.model or self.deployment.name}
+        return {**_plain(request), "model": request.model or self.deployment.name}
 
     async def _stream(self, chat: _Chat, result: Any, *, scope: Scope, receive: Receive, send: Send) -> None:
         frames = ChatFrames(**chat.identity)
@@ -96,6 +96,11 @@ class _Chat:
         self.meter = TokenMeter(is_asked=_asks_for_usage(body) or not self.is_streamed)
         self.reader = DeltaReader(client_tool_names(body), self.meter)
         self.identity: dict[str, Any] = {"id": f"{model}-{uuid.uuid4()}", "created": int(time.time()), "model": model}
+
+
+def _plain(request: ChatRequest) -> dict[str, Any]:
+    """Return the members of a request: all that is in them is plain, as it came from JSON."""
+    return vars(request) | (request.model_extra or {})
 
 
 def _asks_for_usage(body: Mapping[str, Any]) -> bool:
