@@ -27,8 +27,8 @@ from typing import Any
 import requests
 
 NAMES = ("one", "two", "own")
-KEPT = 10
-"""How many revisions of a pipeline a server keeps."""
+KEPT = 3
+"""How many revisions of a pipeline the server keeps: few, so that old ones are removed all the time."""
 LONGEST = 0.12
 """Seconds until the kill, times the number of workers: some changes are done by then."""
 
@@ -54,8 +54,9 @@ def files(text: str) -> dict[str, str]:
 def server(folder: Path, workers: int) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     log = folder / "log"
     command = [sys.executable, "-m", "hayhooks", "run", "--host", "127.0.0.1", "--port", "0", "-w", str(workers)]
+    environment = {**os.environ, "HAYHOOKS_REVISIONS_KEPT": str(KEPT)}
     with log.open("wb") as stderr:
-        process = subprocess.Popen(command, cwd=folder, stderr=stderr, start_new_session=True)
+        process = subprocess.Popen(command, cwd=folder, stderr=stderr, env=environment, start_new_session=True)
     try:
         deadline = time.monotonic() + 60
         while not (found := re.search(r" on (http://\S+:\d+)", text := log.read_text())) or (
@@ -87,6 +88,7 @@ class Client:
         # The texts that may be served after the kill; None for not deployed.
         self.possible: set[str | None] = {state}
         self.changes = 0
+        self.failure: AssertionError | None = None
 
     def work(self, url: str) -> None:
         session = requests.Session()
@@ -95,6 +97,8 @@ class Client:
                 self._change(session, url)
         except requests.RequestException:
             return
+        except AssertionError as exc:
+            self.failure = exc
 
     def _change(self, session: requests.Session, url: str) -> None:
         action = self.random.choice(["deploy", "deploy", "rollback", "undeploy"])
@@ -120,14 +124,19 @@ class Client:
         if not numbers:
             return
         number = self.random.choice(numbers)
+        # Others may be removed at any moment, as too old.
+        may_go = number in sorted(numbers)[:-KEPT]
         found = session.get(f"{url}/pipelines/{self.name}/revisions/{number}", timeout=30)
-        if found.status_code == 404 and number in sorted(numbers)[:-KEPT]:
-            # Removed just now, as too old.
+        if found.status_code == 404 and may_go:
             return
         assert found.status_code == 200, found.text
         text = found.json()["files"]["data.txt"]
+        before = set(self.possible)
         self.possible.add(text)
         answer = session.post(f"{url}/pipelines/{self.name}/rollback", json={"revision": number}, timeout=30)
+        if answer.status_code == 404 and may_go:
+            self.possible = before
+            return
         assert answer.status_code == 200, answer.text
         self.possible = {text}
 
@@ -196,6 +205,9 @@ def run(moments: int, seed: int, folder: Path, *, workers: int) -> dict[str, int
             kill(process)
             for thread in threads:
                 thread.join()
+        for client in clients:
+            if client.failure is not None:
+                raise client.failure
         counts["changes"] += sum(client.changes for client in clients)
         counts["interrupted"] += sum(len(client.possible) > 1 for client in clients)
     with server(folder, workers) as (url, _):
@@ -204,7 +216,6 @@ def run(moments: int, seed: int, folder: Path, *, workers: int) -> dict[str, int
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("HAYHOOKS_REVISIONS_KEPT", "3")
     arguments, workers = sys.argv[1:], 1
     if "--workers" in arguments:
         position = arguments.index("--workers")
