@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import Literal
+from contextlib import suppress
+from typing import Literal, TextIO
 
 from loguru import logger
 
@@ -33,6 +34,27 @@ class _Intercept(logging.Handler):
         log.opt(depth=6, exception=record.exc_info).log(level, record.getMessage().rstrip())
 
 
+class _Lasting:
+    """A stream to write the log to; what user code has closed takes no more lines, and raises nothing.
+
+    loguru 0.7 writes of a sink that fails to the same stderr, which raises out of the call that logs.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, line: str) -> None:
+        with suppress(ValueError):
+            self._stream.write(line)
+
+    def flush(self) -> None:
+        with suppress(ValueError):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+
 def configure(
     *,
     level: str = "INFO",
@@ -50,7 +72,7 @@ def configure(
     tracebacks = tracebacks or log.level(level.upper()).no < log.level("INFO").no
     line = JSONFormat(tracebacks=tracebacks) if format == "json" else _text(format, tracebacks)
     colorize = False if os.environ.get("NO_COLOR") or format == "json" else None
-    log.add(sys.stderr, level=level.upper(), format=line, colorize=colorize, backtrace=False, diagnose=False)
+    log.add(_Lasting(sys.stderr), level=level.upper(), format=line, colorize=colorize, backtrace=False, diagnose=False)
     log.enable("hayhooks")
     for name in intercepted or []:
         source = logging.getLogger(name)

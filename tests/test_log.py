@@ -298,3 +298,21 @@ def test_changes_of_what_is_served_are_audited() -> None:
         ("rollback", "p", "RevisionNotFound", "bob", "0123abcd"),
         ("undeploy", "p", "done", "bob", "0123abcd"),
     ]
+
+
+def test_user_code_that_closes_stderr_ends_the_log_and_nothing_else() -> None:
+    code = """
+    import os, sys
+    configure()
+    log.info("before")
+    kept = os.dup(2)
+    sys.stderr.close()
+    log.info("lost")
+    os.write(kept, b"goes on")
+    os._exit(0)
+    """
+
+    lines = stderr_of(code).splitlines()
+
+    assert [line.partition(" | ")[2] for line in lines[:-1]] == ["INFO     | before"]
+    assert lines[-1] == "goes on"
