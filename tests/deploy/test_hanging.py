@@ -92,12 +92,12 @@ def test_a_pipeline_that_hangs_at_deploy_holds_up_only_itself_and_not_for_ever(f
 
 def test_a_pipeline_that_hangs_at_the_start_keeps_no_other_from_being_served(folder: Path) -> None:
     write(folder / "pipelines" / "stuck", hanging(folder, "setup"))
-    with serving(folder, HAYHOOKS_DEPLOY_TIMEOUT="2") as server:
+    with serving(folder, HAYHOOKS_DEPLOY_TIMEOUT="5") as server:
         until(lambda: server.get("/status").get("failures"))
         failures = server.get("/status")["failures"]
 
         assert (server.run("who")[1], server.run("stuck")) == ("own", (0, 404))
-        assert failures == {"stuck": "Pipeline 'stuck' is not deployed: it was not ready within 2 s"}
+        assert failures == {"stuck": "Pipeline 'stuck' is not deployed: it was not ready within 5 s"}
 
 
 def test_a_worker_on_which_a_pipeline_hangs_follows_all_others(folder: Path) -> None:
