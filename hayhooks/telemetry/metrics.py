@@ -1,14 +1,16 @@
 """What is counted for `GET /metrics`, by prometheus-client, which the extra `metrics` brings.
 
-Counters are written when an exchange has ended, gauges when somebody asks. With several
-processes prometheus-client keeps all values in files of a directory; each process refreshes
-its gauges there, and any of them can answer for all. What is said of pipelines and revisions
-that are not served any more is left out, but for runs of them that still go on.
+Requests are summed up here, and given to prometheus-client when somebody asks, as are the gauges:
+it takes a lock for each number. With several processes it keeps all values in files of a directory;
+each process writes its requests there at once and its gauges from time to time, and any of them can
+answer for all. What is said of pipelines and revisions that are not served any more is left out, but
+for runs of them that still go on.
 """
 
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections import Counter as Counts
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -100,34 +102,35 @@ class Metrics:
         )
         self._series: dict[tuple[str, str | None, int | None, int], _Series] = {}
         self._known: set[tuple[str, str]] = set()
+        self._is_shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
 
     def count(self, exchange: Exchange) -> None:
         """Count a request that has ended."""
         request = exchange.request
-        kind = _kind_of(exchange)
-        key = (kind, request.pipeline, request.revision, exchange.status)
+        status = exchange.status
+        key = (_kind_of(exchange), request.pipeline, request.revision, status)
         series = self._series.get(key)
         if series is None:
             series = self._series[key] = _Series(self, *key)
             self._known.add(series.labels)
-        series.requests.inc()
-        if series.seconds is not None:
-            series.seconds.observe(exchange.total)
+        series.count(exchange.ended - exchange.began)
+        if self._is_shared:
+            series.hand_over()
         if exchange.chunks:
             self._count_stream(exchange, series)
-        if exchange.status == 200 and series.seconds is not None and (meter := token_meter.get()) is not None:
+        if status == 200 and (meter := token_meter.get()) is not None:
             self._count_tokens(meter.chat_usage(), series)
-        if reason := _rejection_of(exchange):
-            self.rejected.labels(*series.labels, reason).inc()
-        elif reason := _cancellation_of(exchange):
-            self.cancelled.labels(*series.labels, reason).inc()
+        if exchange.error is not None or not exchange.is_complete:
+            self._count_failure(exchange, series)
 
     def count_change(self, action: str, result: str) -> None:
         """Count a deploy, rollback or undeploy by how it ended."""
         self.changes.labels(action, "done" if result == "done" else "failed").inc()
 
     def refresh(self, deployments: Mapping[str, Deployment], runner: Runner, watch: HasLag | None) -> None:
-        """Read what the gauges show."""
+        """Take what was summed up, and read what the gauges show; on the event loop."""
+        for series in list(self._series.values()):
+            series.hand_over()
         runs = Counts((_labels(run.name, run.revision), run.state) for run in runner.runs)
         self._known |= _served(deployments) | {labels for labels, _ in runs}
         known = self._known - {_NONE}
@@ -156,13 +159,15 @@ class Metrics:
 
     def forget_undeployed(self, deployments: Mapping[str, Deployment]) -> None:
         """Drop what is kept for pipelines that are served no more."""
-        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        if self._is_shared:
             # There the files keep it until the process ends; it is left out of answers.
             return
         served = _served(deployments) | {_NONE}
         gone = self._known - served
         self._known -= gone
-        self._series = {key: series for key, series in list(self._series.items()) if series.labels not in gone}
+        for key, series in list(self._series.items()):
+            if series.labels in gone:
+                self._series.pop(key, None)
         counters = (self.requests, self.seconds, self.first, self.tokens, self.rejected, self.cancelled)
         for labels in gone:
             for instrument in (*counters, self.runs):
@@ -175,6 +180,12 @@ class Metrics:
             self.first.labels(*series.labels).observe(exchange.until_first_byte)
         self.tokens.labels(*series.labels, "chunk").inc(exchange.chunks)
 
+    def _count_failure(self, exchange: Exchange, series: _Series) -> None:
+        if reason := _rejection_of(exchange):
+            self.rejected.labels(*series.labels, reason).inc()
+        elif reason := _cancellation_of(exchange):
+            self.cancelled.labels(*series.labels, reason).inc()
+
     def _count_tokens(self, usage: Mapping[str, Any] | None, series: _Series) -> None:
         if usage is not None:
             self.tokens.labels(*series.labels, "prompt").inc(usage["prompt_tokens"])
@@ -182,12 +193,35 @@ class Metrics:
 
 
 class _Series:
-    """The instruments of requests that are alike, looked up once."""
+    """Requests that are alike, summed up for the instruments that tell of them."""
+
+    __slots__ = ("_buckets", "_requests", "_seconds", "_sum", "labels")
 
     def __init__(self, metrics: Metrics, kind: str, pipeline: str | None, revision: int | None, status: int) -> None:
         self.labels = _labels(pipeline, revision)
-        self.requests = metrics.requests.labels(kind, *self.labels, str(status))
-        self.seconds = None if pipeline is None else metrics.seconds.labels(*self.labels)
+        self._requests = metrics.requests.labels(kind, *self.labels, str(status))
+        self._seconds = None if pipeline is None else metrics.seconds.labels(*self.labels)
+        self._buckets = [0] * (len(_SECONDS) + 1)
+        self._sum = 0.0
+
+    def count(self, seconds: float) -> None:
+        """Count a request that took so long."""
+        self._buckets[bisect_left(_SECONDS, seconds)] += 1
+        self._sum += seconds
+
+    def hand_over(self) -> None:
+        """Give the instruments what was counted since the last time."""
+        buckets, self._buckets = self._buckets, [0] * (len(_SECONDS) + 1)
+        seconds, self._sum = self._sum, 0.0
+        if not any(buckets):
+            return
+        self._requests.inc(sum(buckets))
+        if self._seconds is not None:
+            # prometheus-client takes one observation at a time, and looks for its bucket from the first on.
+            self._seconds._sum.inc(seconds)
+            for value, number in zip(self._seconds._buckets, buckets, strict=True):
+                if number:
+                    value.inc(number)
 
 
 class _Served:
