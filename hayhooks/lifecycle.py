@@ -26,11 +26,13 @@ class LifecycleMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         drain: Drain | None = scope.get("hayhooks.drain")
         if drain is not None and scope["type"] == "http":
-            try:
-                await self._admit(route_path(scope), drain)
-            except (ServerStopping, StillLoading) as exc:
-                await answer_of(scope, exc)(scope, receive, send)
-                return
+            if drain.is_stopping or self.loading.is_under_way:
+                try:
+                    await self._admit(route_path(scope), drain)
+                except (ServerStopping, StillLoading) as exc:
+                    await answer_of(scope, exc)(scope, receive, send)
+                    return
+            drain.runners.add(self.runner)
         await self.app(scope, receive, send)
 
     async def _admit(self, path: str, drain: Drain) -> None:
@@ -40,4 +42,3 @@ class LifecycleMiddleware:
             await self.loading.wait_for(path[1:].partition("/")[0], drain)
         if drain.is_stopping:
             raise ServerStopping
-        drain.runners.add(self.runner)

@@ -14,7 +14,17 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 class CurrentRequest:
     """What a wrapper can know of the request that it works for."""
 
-    __slots__ = ("_receive", "client_has_left", "headers", "id", "is_cancelled", "key", "pipeline", "revision")
+    # Here, as most are set late or never, and each microsecond of a request counts.
+    key: str | None = None
+    """The name of the API key that was sent; None where the server asks for none."""
+    pipeline: str | None = None
+    """The name of the pipeline that answers."""
+    revision: int | None = None
+    """The number of its revision; None where it is not saved."""
+    client_has_left = False
+    """Whether nobody waits for the answer any more."""
+    is_cancelled = False
+    """Whether the run is to end: the client has left, the time is up, or somebody cancelled it."""
 
     def __init__(self, id: str, headers: Mapping[str, str], receive: Receive | None = None) -> None:
         self._receive = receive
@@ -22,16 +32,6 @@ class CurrentRequest:
         """The id in the log and in the `x-request-id` of the answer."""
         self.headers = headers
         """The headers, by name in any case; of one that was sent twice, the first."""
-        self.key: str | None = None
-        """The name of the API key that was sent; None where the server asks for none."""
-        self.pipeline: str | None = None
-        """The name of the pipeline that answers."""
-        self.revision: int | None = None
-        """The number of its revision; None where it is not saved."""
-        self.client_has_left = False
-        """Whether nobody waits for the answer any more."""
-        self.is_cancelled = False
-        """Whether the run is to end: the client has left, the time is up, or somebody cancelled it."""
 
     async def until_left(self) -> None:
         """Wait until the client leaves. For the server itself, which lets only one wait at a time."""

@@ -56,12 +56,15 @@ class Access:
         if self.authorize is None:
             warn_of_exposure(self._settings, self.keys, host=host)
 
-    async def identify(self, scope: Scope) -> Caller | None:
-        """Return who sends a request; None where nobody is asked. Raises `HayhooksError` for what is refused."""
+    def identify(self, scope: Scope) -> Caller | None | Awaitable[Caller]:
+        """Return who sends a request, to be awaited where a host application is asked; None where nobody is.
+
+        Raises `HayhooksError` for what is refused.
+        """
         if scope.get("method") in _READING and route_path(scope) in PUBLIC_PATHS:
             return NOBODY
         if self.authorize is not None:
-            return await self._ask(self.authorize, HTTPConnection(scope))
+            return self._ask(self.authorize, HTTPConnection(scope))
         if self.keys.is_in_use:
             return self._holder(scope)
         self.locality.check_host(scope)

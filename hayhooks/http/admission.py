@@ -15,6 +15,8 @@ def admit(scope: Scope, deployment: Deployment, *, need: Need = Need.RUN) -> boo
 
     Returns False where it is not served any more: look for the one in its place.
     """
-    require_pipeline(caller_of(scope), deployment.name, need=need)
+    caller = caller_of(scope)
+    if caller is not None:
+        require_pipeline(caller, deployment.name, need=need)
     exchange: Exchange | None = scope.get("hayhooks.exchange")
     return exchange is None or exchange.answer_by(deployment)

@@ -31,19 +31,19 @@ async def read_body(scope: Scope, receive: Receive, *, largest: int | None = Non
     """
     largest = largest or scope["app"].settings.max_body_size
     check_length(scope, largest)
+    chunks: list[bytes] = []
     size = 0
-    chunks = []
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
-        chunk = message.get("body", b"")
-        size += len(chunk)
+        body = message.get("body", b"")
+        size += len(body)
         if size > largest:
             raise BodyTooLarge(largest)
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        if not message.get("more_body"):
+            return b"".join([*chunks, body]) if chunks else body
+        chunks.append(body)
 
 
 def check_length(scope: Scope, largest: int) -> None:

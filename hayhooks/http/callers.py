@@ -26,9 +26,9 @@ def require(caller: Caller | None, need: Need) -> None:
         raise PermissionDenied(f"'{caller.name}' lacks {need.value}")
 
 
-def require_pipeline(caller: Caller | None, pipeline: str, *, need: Need) -> None:
+def require_pipeline(caller: Caller, pipeline: str, *, need: Need) -> None:
     """Raise `PermissionDenied` unless a caller may run a pipeline or, if that is the need, read about it."""
-    if caller is None or caller.may_run(pipeline):
+    if caller.may_run(pipeline):
         return
     if need is Need.RUN or not caller.may(Need.READ):
         raise PermissionDenied(f"'{caller.name}' may not run pipeline '{pipeline}'")

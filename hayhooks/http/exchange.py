@@ -18,41 +18,30 @@ class Exchange:
     a stream for `send_timeout` seconds.
     """
 
-    __slots__ = (
-        "_patient_send",
-        "_send",
-        "_send_timeout",
-        "began",
-        "chunks",
-        "deployment",
-        "ended",
-        "error",
-        "first_byte",
-        "is_complete",
-        "request",
-        "scope",
-        "status",
-    )
+    # Here, as most are set late or never, and each microsecond of a request counts.
+    status = 0
+    """The status of the answer; 0 as long as nothing is sent."""
+    deployment: Deployment | None = None
+    """What answers; it does not end before the exchange."""
+    is_complete = False
+    """Whether the last byte of the answer is sent."""
+    chunks = 0
+    """How many chunks of a run were sent as a stream."""
+    error: Exception | None = None
+    """What stands in place of an answer, or has ended it early; a client that leaves is seen by `is_complete`."""
+    first_byte = 0.0
+    """A moment, as `began`; 0 until then."""
+    ended = 0.0
+    """A moment, as `began`; 0 until then."""
+    _patient_send: PatientSend | None = None
 
     def __init__(self, request: CurrentRequest, scope: Scope, send: Send, *, send_timeout: float) -> None:
         self.request = request
         self.scope = scope
-        self.status = 0
-        """The status of the answer; 0 as long as nothing is sent."""
-        self.deployment: Deployment | None = None
-        """What answers; it does not end before the exchange."""
-        self.is_complete = False
-        """Whether the last byte of the answer is sent."""
-        self.chunks = 0
-        """How many chunks of a run were sent as a stream."""
-        self.error: Exception | None = None
-        """What stands in place of an answer, or has ended it early; a client that leaves is seen by `is_complete`."""
         self.began = perf_counter()
-        self.first_byte = self.ended = 0.0
-        """Moments, as `began`; 0 until then."""
+        """When it began, by `perf_counter()`."""
         self._send = send
         self._send_timeout = send_timeout
-        self._patient_send: PatientSend | None = None
 
     @property
     def total(self) -> float:
@@ -79,7 +68,9 @@ class Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             self.first_byte = perf_counter()
-            message["headers"] = [*message.get("headers", ()), *self._headers()]
+            headers = message["headers"] = [*message.get("headers", ()), (b"x-request-id", self.request.id.encode())]
+            if self.request.revision is not None:
+                headers.append((b"x-hayhooks-revision", b"%d" % self.request.revision))
         elif not message.get("more_body"):
             self.is_complete = True
         else:
@@ -98,9 +89,7 @@ class Exchange:
         if self._patient_send is not None:
             self._patient_send.stop()
 
-    def _headers(self) -> list[tuple[bytes, bytes]]:
-        """Return the headers that tell the id and, where it is one, the saved revision that answers."""
-        headers = [(b"x-request-id", self.request.id.encode())]
-        if self.request.revision is not None:
-            headers.append((b"x-hayhooks-revision", b"%d" % self.request.revision))
-        return headers
+    def let_go(self) -> None:
+        """Drop what refers back to the exchange, so that all is freed at once and not left to the garbage collector."""
+        del self.scope, self._send
+        self.error = None

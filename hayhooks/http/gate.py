@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from hayhooks.errors import HayhooksError
 from hayhooks.http.access import Access
 from hayhooks.request import CurrentRequest
-from hayhooks.security.scopes import Need, need_of
+from hayhooks.security.scopes import Caller, Need, need_of
 
 # RFC 6455, 7.4.1: a message violates the policy.
 _REFUSED = 1008
@@ -31,7 +31,8 @@ class Gate:
             await self.app(scope, receive, send)
             return
         try:
-            caller = await self.access.identify(scope)
+            found = self.access.identify(scope)
+            caller = found if found is None or isinstance(found, Caller) else await found
         except (HayhooksError, HTTPException) as exc:
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": _REFUSED})
@@ -39,8 +40,8 @@ class Gate:
                 await self.answer(scope, exc)(scope, receive, send)
             return
         scope["hayhooks.caller"] = caller
-        request: CurrentRequest | None = scope.get("hayhooks.request")
-        if caller is not None and request is not None:
+        if caller is not None and "hayhooks.request" in scope:
+            request: CurrentRequest = scope["hayhooks.request"]
             request.key = caller.name or None
         await self.app(scope, receive, send)
 

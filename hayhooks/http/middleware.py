@@ -60,6 +60,7 @@ class RequestIdMiddleware:
             exchange.end()
             for tell in self.ended:
                 tell(exchange)
+            exchange.let_go()
 
 
 def with_cors(app: ASGIApp, settings: Settings) -> ASGIApp:

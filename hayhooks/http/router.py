@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 
 from starlette.datastructures import URLPath
@@ -16,7 +17,7 @@ from hayhooks.deploy.deployment import Deployment
 from hayhooks.errors import PipelineExists, PipelineNotFound
 from hayhooks.http.admission import admit
 from hayhooks.logger import log
-from hayhooks.security.scopes import need_of_pipeline_route
+from hayhooks.security.scopes import Need, need_of_pipeline_route
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,11 @@ class PipelineRoute:
     """What follows `/{pipeline}/`, as `run` or `chat/completions`; empty for `/{pipeline}` itself."""
     methods: frozenset[str]
     endpoint: ASGIApp
+
+    @cached_property
+    def need(self) -> Need:
+        """What a caller has to be allowed."""
+        return need_of_pipeline_route(self.name)
 
 
 @dataclass(frozen=True)
@@ -116,11 +122,10 @@ class PipelineRouter(BaseRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request whose route `matches()` has found."""
-        failure: Exception | None = scope.get("hayhooks.failure")
-        if failure is not None:
-            raise failure
+        if "hayhooks.failure" in scope:
+            raise scope.pop("hayhooks.failure")
         route: PipelineRoute = scope["hayhooks.route"]
-        if not admit(scope, scope["hayhooks.deployment"], need=need_of_pipeline_route(route.name)):
+        if not admit(scope, scope["hayhooks.deployment"], need=route.need):
             # Replaced since then, in another thread; or undeployed.
             match, found = self.matches(scope)
             if match is Match.NONE:

@@ -17,8 +17,9 @@ from hayhooks.http.guard import Guard
 from hayhooks.http.streams import send_plain_events, send_response, send_text
 from hayhooks.pipelines.runner import Runner, RunStream
 from hayhooks.pipelines.schema import RunSchema
+from hayhooks.security.locality import header
 
-_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+_FORMS = (b"multipart/form-data", b"application/x-www-form-urlencoded")
 
 
 class RunEndpoint:
@@ -32,27 +33,24 @@ class RunEndpoint:
         self.method = deployment.methods["run_api"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Headers(scope=scope)
-        if self.schema.takes_files and headers.get("content-type", "").lower().startswith(_FORMS):
+        if self.schema.takes_files and _is_form(scope):
             async with read_form(scope, receive, largest=scope["app"].settings.max_form_size) as form:
                 try:
                     arguments = self.schema.parse_data(form_arguments(form, self.schema.form))
                 except ValidationError as exc:
                     raise invalid_request(exc) from None
-                await self._run(arguments, headers, scope, receive, send)
+                await self._run(arguments, scope, receive, send)
         else:
             body = await read_body(scope, receive)
             if self.schema.takes_files and not body:
                 # As an empty form, which a client sends without a content type.
                 body = b"{}"
             arguments = parse_body(body, self.schema.parse_json)
-            await self._run(arguments, headers, scope, receive, send)
+            await self._run(arguments, scope, receive, send)
 
-    async def _run(
-        self, arguments: dict[str, Any], headers: Headers, scope: Scope, receive: Receive, send: Send
-    ) -> None:
+    async def _run(self, arguments: dict[str, Any], scope: Scope, receive: Receive, send: Send) -> None:
         if self.method.takes_headers:
-            arguments["headers"] = headers
+            arguments["headers"] = Headers(scope=scope)
         result = await self.runner.run(self.deployment.runs, self.method, arguments)
         if isinstance(result, RunStream):
             send_stream = send_plain_events if result.is_sse else send_text
@@ -65,3 +63,7 @@ class RunEndpoint:
             with self.guard:
                 answer = b'{"result":' + self.schema.dump_result(result) + b"}"
             await send_json(send, answer)
+
+
+def _is_form(scope: Scope) -> bool:
+    return (header(scope, b"content-type") or b"").lower().startswith(_FORMS)

@@ -13,7 +13,8 @@ from hayhooks.pipelines.methods import Colour, RunMethod
 from hayhooks.pipelines.runs import hold_current, start_thread
 from hayhooks.pipelines.threads import WorkerThreads
 
-_PLAIN = frozenset({str, dict, list, int, float, bool, bytes, type(None)})
+PLAIN = frozenset({str, dict, list, int, float, bool, bytes, type(None)})
+"""Types of values that are no stream, which nearly all results have: asking an abstract class costs more."""
 
 
 async def call(method: RunMethod, arguments: Mapping[str, Any], *, threads: WorkerThreads) -> Any:
@@ -34,9 +35,6 @@ async def call(method: RunMethod, arguments: Mapping[str, Any], *, threads: Work
 
 def as_stream(result: Any) -> AsyncIterator[Any] | None:
     """Return `result` as an async iterator, or None when it is a plain value."""
-    if type(result) in _PLAIN:
-        # As nearly always: asking an abstract class costs more.
-        return None
     if isinstance(result, AsyncIterable):
         return aiter(result)
     if isinstance(result, Iterator):

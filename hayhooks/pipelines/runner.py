@@ -21,7 +21,7 @@ from hayhooks.errors import (
     ServerStopping,
 )
 from hayhooks.logger import log
-from hayhooks.pipelines.calls import as_stream, call
+from hayhooks.pipelines.calls import PLAIN, as_stream, call
 from hayhooks.pipelines.causes import find_provider_failure
 from hayhooks.pipelines.invocations import default_streaming_components
 from hayhooks.pipelines.lanes import Lane
@@ -77,6 +77,9 @@ class Runner:
             if run.is_interrupted and (told := run.told()):
                 raise told
             run.is_waiting = False
+            if type(result) in PLAIN:
+                run.finish()
+                return result
             is_sse = isinstance(result, SSEStream)
             stream = as_stream(result.stream if is_sse else result)
         except BaseException as exc:
