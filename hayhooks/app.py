@@ -123,7 +123,7 @@ class Hayhooks(Starlette):
             middleware=[
                 *middleware,
                 Middleware(Gate, access=self.access, answer=answer_of),
-                Middleware(Shortcut, pipelines=self.pipelines, routes=own_routes),
+                Middleware(Shortcut, pipelines=self.pipelines, routes=own_routes, answer=answer_error),
             ],
             exception_handlers={HTTPException: answer_error, HayhooksError: answer_error, Exception: answer_error},
             lifespan=self.lifespan,

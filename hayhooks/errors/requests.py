@@ -15,8 +15,11 @@ class InvalidRequest(HayhooksError):
     code = "invalid_request"
 
     def __init__(self, items: Sequence[dict[str, Any]]) -> None:
-        super().__init__("; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in items))
+        super().__init__(items)
         self.items = list(items)
+
+    def __str__(self) -> str:
+        return "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in self.items)
 
 
 class UnreadableBody(HayhooksError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
@@ -28,6 +28,13 @@ class JSONAnswer(Response):
 
     media_type = "application/json"
 
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        """Write the headers: as Starlette does, with fewer questions where there are no others."""
+        if headers is None and self.media_type == JSONAnswer.media_type:
+            self.raw_headers = json_headers(self.body)
+        else:
+            super().init_headers(headers)
+
     def render(self, content: Any) -> bytes:
         return content if isinstance(content, bytes) else dump_json(content)
 
@@ -44,9 +51,13 @@ def dump_json(content: Any) -> bytes:
 
 async def send_json(send: Send, body: bytes) -> None:
     """Send a JSON body with status 200."""
-    headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.start", "status": 200, "headers": json_headers(body)})
     await send({"type": "http.response.body", "body": body})
+
+
+def json_headers(body: Sized) -> list[tuple[bytes, bytes]]:
+    """Return the headers of a JSON body."""
+    return [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
 
 
 def error_answer(error: Exception, /, **members: Any) -> Response:
@@ -55,7 +66,7 @@ def error_answer(error: Exception, /, **members: Any) -> Response:
     headers = _sendable_headers(getattr(error, "headers", None))
     if status in _BODYLESS:
         return Response(None, status, headers)
-    return JSONAnswer({"detail": error_detail(error), **members}, status, headers)
+    return JSONAnswer({"detail": error_detail(error), **members}, status, headers or None)
 
 
 def error_detail(error: Exception) -> Any:

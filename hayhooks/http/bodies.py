@@ -81,7 +81,7 @@ def parse_body(body: bytes, parse: Callable[[bytes], T]) -> T:
     try:
         return parse(body)
     except ValidationError as exc:
-        raise (_invalid_json(body) if _is_no_json(exc) else invalid_request(exc)) from None
+        raise _unfit(body, exc) from None
 
 
 def invalid_request(error: ValidationError) -> InvalidRequest:
@@ -95,11 +95,10 @@ def invalid_request(error: ValidationError) -> InvalidRequest:
     return InvalidRequest(items)
 
 
-def _is_no_json(error: ValidationError) -> bool:
-    if error.error_count() > 1:
-        return False
-    (found,) = error.errors(include_url=False)
-    return found["type"] == "json_invalid" and not found["loc"]
+def _unfit(body: bytes, error: ValidationError) -> HayhooksError:
+    found = invalid_request(error)
+    is_json = found.items[0]["type"] != "json_invalid" or found.items[0]["loc"] != ["body"]
+    return found if is_json else _invalid_json(body)
 
 
 def _item(found: dict[str, Any]) -> dict[str, Any]:

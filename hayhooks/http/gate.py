@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from inspect import iscoroutinefunction
 
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -59,8 +61,23 @@ class Door:
         await self.app(scope, receive, send)
 
 
+class _Endpoint:
+    """Answers with what a function returns for a `Request`.
+
+    Starlette's own wrapper looks for handlers of errors around each route; the application has them already.
+    """
+
+    def __init__(self, answer: Callable[[Request], Awaitable[Response]]) -> None:
+        self.answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self.answer(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+
 def put_doors(routes: list[Route], access: Access) -> list[Route]:
     """Put a door before each route of the server, as the table of scopes says."""
     for route in routes:
-        route.app = Door(route.app, access=access, need=need_of(route.name))
+        app = _Endpoint(route.endpoint) if iscoroutinefunction(route.endpoint) else route.app
+        route.app = Door(app, access=access, need=need_of(route.name))
     return routes

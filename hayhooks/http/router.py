@@ -106,19 +106,23 @@ class PipelineRouter(BaseRoute):
             self._publish(table)
         return entry.deployment
 
+    def route_at(self, path: str) -> tuple[PipelineRoute, Deployment] | None:
+        """Return the route of a path, whatever its methods, and whose it is."""
+        name, _, rest = path[1:].partition("/")
+        entry = self._table.get(name)
+        route = None if entry is None else entry.routes.get(rest)
+        return None if entry is None or route is None else (route, entry.deployment)
+
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Find the route of a request; one that has failed on the short way is for `handle()` in any case."""
         if "hayhooks.failure" in scope:
             return Match.FULL, {}
-        if scope["type"] != "http":
+        found = self.route_at(route_path(scope)) if scope["type"] == "http" else None
+        if found is None:
             return Match.NONE, {}
-        name, _, rest = route_path(scope)[1:].partition("/")
-        entry = self._table.get(name)
-        route = entry.routes.get(rest) if entry else None
-        if entry is None or route is None:
-            return Match.NONE, {}
+        route, deployment = found
         match = Match.FULL if scope["method"] in route.methods else Match.PARTIAL
-        return match, {"endpoint": route.endpoint, "hayhooks.route": route, "hayhooks.deployment": entry.deployment}
+        return match, {"endpoint": route.endpoint, "hayhooks.route": route, "hayhooks.deployment": deployment}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request whose route `matches()` has found."""

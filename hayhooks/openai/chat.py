@@ -51,8 +51,8 @@ class ChatEndpoint(ModelEndpoint):
     def _parse(self, text: bytes) -> dict[str, Any]:
         """Return the whole body as plain data; `model` may be left out where the path says it."""
         if self.deployment is None:
-            return _plain(ChatRequest.model_validate_json(text))
-        request = PipelineChatRequest.model_validate_json(text)
+            return _plain(ChatRequest.__pydantic_validator__.validate_json(text))
+        request = PipelineChatRequest.__pydantic_validator__.validate_json(text)
         return {**_plain(request), "model": request.model or self.deployment.name}
 
     async def _stream(self, chat: _Chat, result: Any, *, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,7 +70,7 @@ class ChatEndpoint(ModelEndpoint):
 
     async def _collect(self, chat: _Chat, result: Any) -> bytes:
         with self.guard:
-            if is_whole(result, "choices"):
+            if not isinstance(result, str) and is_whole(result, "choices"):
                 return dump_json(as_plain(result))
             collector = ChatCollector()
             if isinstance(result, RunStream):

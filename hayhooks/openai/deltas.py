@@ -177,9 +177,9 @@ def is_chat_message(result: Any) -> bool:
 def client_tool_names(body: Mapping[str, Any]) -> set[str]:
     """Return the names of the tools that came with a request."""
     tools = body.get("tools")
-    functions = [
-        tool.get("function", tool) for tool in (tools if isinstance(tools, list) else ()) if isinstance(tool, Mapping)
-    ]
+    if not isinstance(tools, list):
+        return set()
+    functions = [tool.get("function", tool) for tool in tools if isinstance(tool, Mapping)]
     names = [function.get("name") for function in functions if isinstance(function, Mapping)]
     return {name for name in names if isinstance(name, str)}
 

@@ -20,6 +20,9 @@ from hayhooks.openai.whole import is_whole
 from hayhooks.pipelines.methods import RunMethod
 from hayhooks.pipelines.runner import Runner, RunStream
 
+# To put the types together takes longer than to ask for them.
+_ANSWERS = str | RunStream | Response
+
 
 class ModelEndpoint(ABC):
     """Answers with the pipeline that `model` names, or always with one and the same."""
@@ -63,4 +66,4 @@ class ModelEndpoint(ABC):
     def is_answer(self, result: Any, member: str) -> bool:
         """Tell whether a text, with all that belongs to it, can be made of a result; `member` as in `is_whole()`."""
         with self.guard:
-            return isinstance(result, str | RunStream | Response) or is_chat_message(result) or is_whole(result, member)
+            return isinstance(result, _ANSWERS) or is_chat_message(result) or is_whole(result, member)
