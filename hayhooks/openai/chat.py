@@ -56,10 +56,15 @@ class ChatEndpoint(ModelEndpoint):
         return {**_plain(request), "model": request.model or self.deployment.name}
 
     async def _stream(self, chat: _Chat, result: Any, *, scope: Scope, receive: Receive, send: Send) -> None:
-        frames = ChatFrames(**chat.identity)
+        frames, reader = ChatFrames(**chat.identity), chat.reader
+
+        def encode(item: Any) -> bytes:
+            text = reader.text(item)
+            return frames.frames(reader.read(item)) if text is None else frames.text_frame(text)
+
         await send_events(
             result if isinstance(result, RunStream) else self.runner.stream_of(result),
-            lambda item: frames.frames(chat.reader.read(item)),
+            encode,
             guard=self.guard,
             end=lambda: frames.end(chat.meter.chat_usage() if chat.meter.is_asked else None),
             failed=lambda error: error_frame(error) + DONE,

@@ -25,6 +25,12 @@ class ChatFrames:
         self._finish_reason: str | None = None
         self._has_calls = False
 
+    def text_frame(self, text: str) -> bytes:
+        """Return the frame of a delta that is nothing but text; nothing for an empty one."""
+        if text and self._has_role:
+            return self._text_prefix + to_json(text) + self._suffix
+        return self.frames(Delta(text))
+
     def frames(self, delta: Delta) -> bytes:
         """Return the frames of a delta; nothing for an empty one."""
         if delta.finish_reason:

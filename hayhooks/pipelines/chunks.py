@@ -25,6 +25,11 @@ class ChunkCallbacks:
     on_pipeline_end: Callback | None = None
     """Called with the result of the run."""
 
+    @property
+    def look_at_chunks(self) -> bool:
+        """Whether one of them is called for chunks."""
+        return not (self.on_tool_call_start is self.on_tool_call_end is self.on_reasoning is None)
+
     def expand(self, chunk: Any) -> Iterator[Any]:
         """Yield what the callbacks return for the chunk, then the chunk itself."""
         for delta in getattr(chunk, "tool_calls", None) or ():

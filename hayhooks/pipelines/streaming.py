@@ -218,12 +218,17 @@ class _Emitter:
         self._count_chunk = invocation.count_chunk
         self._callbacks = callbacks
         self._external = external
+        # Nothing to ask about each chunk, as for most streams.
+        self._is_plain = not callbacks.look_at_chunks and not is_shielded
 
     def put_chunk(self, chunk: Any) -> None:
         """Hand over a chunk, and before it what the callbacks make of it."""
         if self._count_chunk is not None:
             self._count_chunk(chunk)
-        self._put_all(self._callbacks.expand(chunk), self.channel.put)
+        if self._is_plain:
+            self.channel.put(chunk)
+        else:
+            self._put_all(self._callbacks.expand(chunk), self.channel.put)
 
     def produce(self, loop: asyncio.AbstractEventLoop | None) -> None:
         """Run the pipeline in this thread; `loop` is the consumer's, if it is a task."""
