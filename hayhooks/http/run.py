@@ -61,7 +61,7 @@ class RunEndpoint:
             await PlainTextResponse(result)(scope, receive, send)
         else:
             with self.guard:
-                answer = b'{"result":' + self.schema.dump_result(result) + b"}"
+                answer = b'{"result":%b}' % self.schema.dump_result(result)
             await send_json(send, answer)
 
 

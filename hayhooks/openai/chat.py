@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import random
 import time
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -100,7 +100,13 @@ class _Chat:
         self.is_streamed: bool = body["stream"]
         self.meter = TokenMeter(is_asked=_asks_for_usage(body) or not self.is_streamed)
         self.reader = DeltaReader(client_tool_names(body), self.meter)
-        self.identity: dict[str, Any] = {"id": f"{model}-{uuid.uuid4()}", "created": int(time.time()), "model": model}
+        self.identity: dict[str, Any] = {"id": f"{model}-{_random_uuid()}", "created": int(time.time()), "model": model}
+
+
+def _random_uuid() -> str:
+    """Return a UUID of version 4 (RFC 9562, 5.4): a name and no secret, for which `uuid` takes three times as long."""
+    digits = f"{random.getrandbits(128):032x}"
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
 def _plain(request: ChatRequest) -> dict[str, Any]:
