@@ -56,15 +56,10 @@ class ChatEndpoint(ModelEndpoint):
         return {**_plain(request), "model": request.model or self.deployment.name}
 
     async def _stream(self, chat: _Chat, result: Any, *, scope: Scope, receive: Receive, send: Send) -> None:
-        frames, reader = ChatFrames(**chat.identity), chat.reader
-
-        def encode(item: Any) -> bytes:
-            text = reader.text(item)
-            return frames.frames(reader.read(item)) if text is None else frames.text_frame(text)
-
+        frames = ChatFrames(chat.reader, **chat.identity)
         await send_events(
             result if isinstance(result, RunStream) else self.runner.stream_of(result),
-            encode,
+            frames.frames,
             guard=self.guard,
             end=lambda: frames.end(chat.meter.chat_usage() if chat.meter.is_asked else None),
             failed=lambda error: error_frame(error) + DONE,
@@ -77,12 +72,12 @@ class ChatEndpoint(ModelEndpoint):
         with self.guard:
             if not isinstance(result, str) and is_whole(result, "choices"):
                 return dump_json(as_plain(result))
-            collector = ChatCollector()
+            collector = ChatCollector(chat.reader)
             if isinstance(result, RunStream):
                 async for item in result.items():
-                    collector.add(chat.reader.read(item))
+                    collector.take(item)
             else:
-                collector.add(chat.reader.read(result))
+                collector.take(result)
             return dump_json(collector.completion(**chat.identity, usage=chat.meter.chat_usage()))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from hayhooks.http.answers import dump_json
-from hayhooks.openai.deltas import Delta, GrowingCall
+from hayhooks.openai.deltas import Delta, DeltaReader, GrowingCall
 
 DONE = b"data: [DONE]\n\n"
 
@@ -15,7 +15,8 @@ DONE = b"data: [DONE]\n\n"
 class ChatFrames:
     """Writes the frames of one streamed completion. What never changes is encoded once."""
 
-    def __init__(self, *, id: str, created: int, model: str) -> None:
+    def __init__(self, reader: DeltaReader, *, id: str, created: int, model: str) -> None:
+        self._reader = reader
         head = to_json({"id": id, "object": "chat.completion.chunk", "created": created, "model": model})
         self._head = b"data: " + head[:-1]
         self._prefix = self._head + b',"choices":[{"index":0,"delta":{'
@@ -25,14 +26,16 @@ class ChatFrames:
         self._finish_reason: str | None = None
         self._has_calls = False
 
-    def text_frame(self, text: str) -> bytes:
-        """Return the frame of a delta that is nothing but text; nothing for an empty one."""
+    def frames(self, item: Any) -> bytes:
+        """Return the frames of a chunk; nothing for an empty one."""
+        text = self._reader.text(item)
+        if text is None:
+            return self._delta_frames(self._reader.read(item))
         if text and self._has_role:
             return self._text_prefix + to_json(text) + self._suffix
-        return self.frames(Delta(text))
+        return self._delta_frames(Delta(text))
 
-    def frames(self, delta: Delta) -> bytes:
-        """Return the frames of a delta; nothing for an empty one."""
+    def _delta_frames(self, delta: Delta) -> bytes:
         if delta.finish_reason:
             self._finish_reason = delta.finish_reason
         if delta.event is not None:
@@ -40,9 +43,7 @@ class ChatFrames:
         frames = b""
         if delta.reasoning:
             frames += self._frame({"content": None, "reasoning_content": delta.reasoning})
-        if delta.content and self._has_role:
-            frames += self._text_prefix + to_json(delta.content) + self._suffix
-        elif delta.content:
+        if delta.content:
             frames += self._frame({"content": delta.content})
         if delta.tool_calls:
             self._has_calls = True
@@ -79,15 +80,23 @@ class ChatFrames:
 class ChatCollector:
     """Puts the deltas of a stream together to one message."""
 
-    def __init__(self) -> None:
+    def __init__(self, reader: DeltaReader) -> None:
+        self._reader = reader
         self._content: list[str] = []
         self._reasoning: list[str] = []
         self._calls: dict[int, GrowingCall] = {}
         self._annotations: list[dict[str, Any]] = []
         self._finish_reason: str | None = None
 
-    def add(self, delta: Delta) -> None:
-        """Take the next delta; events have no place in a message, only their citations have."""
+    def take(self, item: Any) -> None:
+        """Read the next chunk; events have no place in a message, only their citations have."""
+        text = self._reader.text(item)
+        if text is None:
+            self._add(self._reader.read(item))
+        else:
+            self._content.append(text)
+
+    def _add(self, delta: Delta) -> None:
         self._annotations += map(chat_annotation, delta.annotations)
         self._content.append(delta.content)
         self._reasoning.append(delta.reasoning)

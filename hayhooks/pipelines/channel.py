@@ -45,7 +45,9 @@ class Channel:
         self._finished = False
         self._closed = False
         self._changed = threading.Condition()
+        # The loop of an async consumer that has waited, and its thread.
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._consumer = 0
         self._waiter: asyncio.Future[None] | None = None
         self._wake_is_due = False
         self._held_up = 0
@@ -192,9 +194,10 @@ class Channel:
         return None if self._closed else error
 
     async def _wait(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._loop = loop
-        waiter = self._waiter = loop.create_future()
+        if self._loop is None:
+            # Asked once: each time it is a system call.
+            self._loop, self._consumer = asyncio.get_running_loop(), threading.get_ident()
+        waiter = self._waiter = self._loop.create_future()
         # A producer that put something before it could see the waiter has woken nobody.
         if self._items or self._finished or self._closed:
             self._waiter = None
@@ -212,8 +215,10 @@ class Channel:
             return
         if self._waiter is not None and not self._wake_is_due:
             self._wake_is_due = True
+            # The loop sleeps in no system call while its own thread is here.
+            is_awake = threading.get_ident() == self._consumer
             try:
-                loop.call_soon_threadsafe(self._release)
+                (loop.call_soon if is_awake else loop.call_soon_threadsafe)(self._release)
             except RuntimeError:
                 # The consumer's loop was closed meanwhile: it has gone.
                 self._closed = True

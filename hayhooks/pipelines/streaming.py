@@ -143,7 +143,8 @@ class PipelineStream(Generator[Any, None, None]):
         return self
 
     async def __anext__(self) -> Any:
-        self._start(asyncio.get_running_loop())
+        if not self._is_started:
+            self._start(asyncio.get_running_loop())
         try:
             return await self._channel.get_async()
         except asyncio.CancelledError:
