@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import os
 import re
 from collections.abc import Callable, Iterable
 
@@ -42,7 +42,8 @@ class RequestIdMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        id = _sane(header(scope, b"x-request-id")) or f"{random.getrandbits(32):08x}"
+        # Not by `random`, which a wrapper may seed: its requests would all have the same id.
+        id = _sane(header(scope, b"x-request-id")) or os.urandom(4).hex()
         request = CurrentRequest(id, Headers(scope=scope), receive)
         begin_request(request)
         scope["hayhooks.request"] = request

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import os
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -99,8 +99,8 @@ class _Chat:
 
 
 def _random_uuid() -> str:
-    """Return a UUID of version 4 (RFC 9562, 5.4): a name and no secret, for which `uuid` takes three times as long."""
-    digits = f"{random.getrandbits(128):032x}"
+    """Return a UUID of version 4 (RFC 9562, 5.4): the module `uuid` takes five times as long for one."""
+    digits = os.urandom(16).hex()
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 

@@ -1,19 +1,26 @@
 from __future__ import annotations
 
+import gc
 import re
+import weakref
 from collections.abc import Iterator
 
 import pytest
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hayhooks import Hayhooks, Settings, log
+from hayhooks.errors import HayhooksError, InvalidRequest
 from tests.http.wrappers import CHAT, ECHO, deploy
 
 STREAM = "def run_api(self) -> Generator:\n    yield 'a'"
 BROKEN_STREAM = "def run_api(self) -> Generator:\n    yield 'a'\n    time.sleep(0.02)\n    1 / 0"
+
+PIPELINES = {"echo": ECHO, "talk": CHAT, "stream": STREAM, "broken": BROKEN_STREAM}
 
 
 async def fail(request: Request) -> Response:
@@ -23,10 +30,8 @@ async def fail(request: Request) -> Response:
 @pytest.fixture
 def app() -> Hayhooks:
     app = Hayhooks(routes=[Route("/fail", fail)])
-    deploy(app, ECHO, name="echo")
-    deploy(app, CHAT, name="talk")
-    deploy(app, STREAM, name="stream")
-    deploy(app, BROKEN_STREAM, name="broken")
+    for name, source in PIPELINES.items():
+        deploy(app, source, name=name)
     return app
 
 
@@ -81,6 +86,59 @@ def test_every_answer_keeps_the_id_that_the_client_sent(
     response = client.request(method, path, json=body, headers={"x-request-id": "trace/01:a"}, follow_redirects=False)
 
     assert response.headers.get_list("x-request-id") == ["trace/01:a"]
+
+
+# The cancelled tasks of sse_starlette, and the error that the test client passes on, hold frames of the request.
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"), [row for row in ANSWERS if row.id not in ("events", "unforeseen")]
+)
+def test_nothing_of_a_request_is_left_to_the_garbage_collector(
+    method: str, path: str, body: object, status: int
+) -> None:
+    exchanges = []
+
+    class Witness:
+        def __init__(self, app: ASGIApp) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http":
+                exchanges.append(weakref.ref(scope["hayhooks.exchange"]))
+            await self.app(scope, receive, send)
+
+    app = Hayhooks(routes=[Route("/fail", fail)], middleware=[Middleware(Witness)])
+    for name, source in PIPELINES.items():
+        deploy(app, source, name=name)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        gc.disable()
+        try:
+            assert client.request(method, path, json=body, follow_redirects=False).status_code == status
+            left = [exchange() for exchange in exchanges]
+        finally:
+            gc.enable()
+
+    assert left == [None]
+
+
+@pytest.mark.parametrize("error", [InvalidRequest, HayhooksError, Exception])
+def test_a_handler_of_the_host_stands_before_ours(app: Hayhooks, error: type[Exception]) -> None:
+    async def answer(request: Request, exc: Exception) -> Response:
+        return Response(f"{type(exc).__name__} at {request.url.path}", 418)
+
+    app.add_exception_handler(error, answer)
+    response = TestClient(app).post("/echo/run", json={})
+
+    ours = {"detail": [{"type": "missing", "loc": ["body", "text"], "msg": "Field required", "input": {}}]}
+    expected = (422, ours) if error is Exception else (418, "InvalidRequest at /echo/run")
+    assert (response.status_code, response.json() if error is Exception else response.text) == expected
+
+
+def test_ids_differ_although_a_wrapper_seeds_the_random_numbers(app: Hayhooks, client: TestClient) -> None:
+    deploy(app, "def run_api(self) -> int:\n    import random\n    random.seed(1)\n    return 1", name="seeding")
+
+    ids = [client.post("/seeding/run", json={}).headers["x-request-id"] for _ in range(3)]
+
+    assert len(set(ids)) == 3
 
 
 @pytest.mark.parametrize(
