@@ -53,14 +53,15 @@ class DeltaReader:
         """Return the text of a chunk that is nothing but text, as most are; None for all else, which `read()` reads."""
         if type(item) is str:
             return _clean(item)
-        if type(item).__module__ != _CHUNK_MODULE or not item.content:
+        content = getattr(item, "content", None) if type(item).__module__ == _CHUNK_MODULE else None
+        if type(content) is not str or not content:
             return None
         # Haystack lets content stand beside none of these, but for the reason of the end.
         is_text = item.tool_calls is item.tool_call_result is item.reasoning is item.finish_reason is None
         meta = item.meta
         if not is_text or type(meta) is not dict or meta.get("usage") or meta.get("finish_reason"):
             return None
-        return _clean(item.content)
+        return _clean(content)
 
     def read(self, item: Any) -> Delta:
         """Return what a chunk means. Raises whatever a chunk does that is none."""

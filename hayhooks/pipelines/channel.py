@@ -194,10 +194,9 @@ class Channel:
         return None if self._closed else error
 
     async def _wait(self) -> None:
-        if self._loop is None:
-            # Asked once: each time it is a system call.
-            self._loop, self._consumer = asyncio.get_running_loop(), threading.get_ident()
-        waiter = self._waiter = self._loop.create_future()
+        loop = asyncio.get_running_loop()
+        self._loop, self._consumer = loop, threading.get_ident()
+        waiter = self._waiter = loop.create_future()
         # A producer that put something before it could see the waiter has woken nobody.
         if self._items or self._finished or self._closed:
             self._waiter = None

@@ -287,6 +287,26 @@ def test_items_are_read_as_what_they_mean(tools: tuple[str, ...], items: list[An
     assert [reader.read(item) for item in items] == expected
 
 
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        pytest.param("a", "a", id="text"),
+        pytest.param("", "", id="empty-text"),
+        pytest.param("\ud83d", "?", id="half-a-character"),
+        pytest.param(StreamingChunk("a", meta={"model": "m", "usage": None, "finish_reason": None}), "a", id="chunk"),
+        pytest.param(StreamingChunk(""), None, id="empty-chunk"),
+        pytest.param(StreamingChunk("a", finish_reason="stop"), None, id="last-chunk"),
+        pytest.param(StreamingChunk("a", meta={"finish_reason": "stop"}), None, id="last-chunk-by-meta"),
+        pytest.param(StreamingChunk("a", meta={"usage": {"prompt_tokens": 1}}), None, id="chunk-with-usage"),
+        pytest.param(ToolCallDelta(index=0, tool_name="mine"), None, id="no-chunk-of-the-same-module"),
+        pytest.param(ChatMessage.from_assistant("a"), None, id="message"),
+        pytest.param(5, None, id="value"),
+    ],
+)
+def test_a_chunk_that_is_nothing_but_text_is_known_at_once(item: Any, expected: str | None) -> None:
+    assert DeltaReader((), TokenMeter(is_asked=False)).text(item) == expected
+
+
 SOURCE = {"source": {"name": "A", "url": "http://a"}, "document": ["text"], "metadata": [{"source": "A"}]}
 
 

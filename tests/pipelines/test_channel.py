@@ -297,6 +297,20 @@ def test_an_item_that_comes_right_before_the_wait_is_not_missed() -> None:
         assert runner.run(main()) == "just in time"
 
 
+@pytest.mark.parametrize("is_on_loop", [True, False])
+def test_a_consumer_may_go_on_in_another_loop(is_on_loop: bool) -> None:
+    channel = Channel()
+
+    async def get(item: str) -> object:
+        if is_on_loop:
+            asyncio.get_running_loop().call_later(0.01, channel.put, item)
+        else:
+            threading.Timer(0.01, channel.put, [item]).start()
+        return await channel.get_async()
+
+    assert [asyncio.run(get("a")), asyncio.run(get("b"))] == ["a", "b"]
+
+
 def test_a_producer_learns_that_the_event_loop_of_its_consumer_is_closed() -> None:
     channel = Channel()
     loop = asyncio.new_event_loop()
