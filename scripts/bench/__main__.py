@@ -50,11 +50,13 @@ def main(arguments: Sequence[str]) -> int:
     # The servers would outlive a process that just ends.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
-    os.sched_setaffinity(0, processes.cores()[1])
+    # Before this process is bound to a core itself.
+    cores = processes.cores()
+    os.sched_setaffinity(0, cores.clients)
     if given["--guard"]:
-        return _guard()
+        return _guard(cores)
     cases = _chosen(given["<word>"])
-    contenders = [CONTENDERS[name]() for name in given["--only"].split(",")]
+    contenders = [CONTENDERS[name](cores.server) for name in given["--only"].split(",")]
     began = datetime.now(UTC)
     results = measure(cases, contenders, repeats=int(given["--repeats"]), seconds=float(given["--seconds"]))
     print(table(results))
@@ -69,15 +71,15 @@ def measure(cases: Sequence[Case], contenders: Sequence[Contender], *, repeats: 
         for case in cases:
             rows = results_of(case)
             results += rows.values()
-            for _ in range(repeats):
+            for repeat in range(repeats):
                 for contender in contenders:
                     if contender.name in case.contenders:
-                        _measure_once(case, Turn(contender, standing, seconds), rows)
+                        _measure_once(case, Turn(contender, standing, seconds), rows, repeat=repeat)
             print(f"{table(rows.values()).partition(chr(10))[2]}  (load {os.getloadavg()[0]:.1f})", file=sys.stderr)
     return results
 
 
-def _measure_once(case: Case, turn: Turn, rows: dict[str, Result]) -> None:
+def _measure_once(case: Case, turn: Turn, rows: dict[str, Result], *, repeat: int) -> None:
     name = turn.contender.name
     try:
         found = case.measure(turn)
@@ -87,12 +89,12 @@ def _measure_once(case: Case, turn: Turn, rows: dict[str, Result]) -> None:
             result.errors[name] = str(error)
         return
     for row, value in found.items():
-        rows[row].add(name, value)
+        rows[row].add(name, value, repeat=repeat)
 
 
-def _guard() -> int:
+def _guard(cores: processes.Cores) -> int:
     cases = [case for case in TABLE if case.name in guard.bounds()]
-    contenders = [CONTENDERS[name]() for name in guard.CONTENDERS]
+    contenders = [CONTENDERS[name](cores.server) for name in guard.CONTENDERS]
     began = datetime.now(UTC)
     results = measure(cases, contenders, repeats=guard.REPEATS, seconds=guard.SECONDS)
     print(table(results))
@@ -105,7 +107,10 @@ def _guard() -> int:
 def _chosen(words: Sequence[str]) -> list[Case]:
     if not words:
         return list(TABLE)
-    return [case for case in (*TABLE, *GROWTH) if any(word in case.name for word in words)]
+    every = (*TABLE, *GROWTH)
+    if unknown := [word for word in words if not any(word in case.name for case in every)]:
+        sys.exit(f"No case has {' or '.join(map(repr, unknown))} in its name; --list prints them.")
+    return [case for case in every if any(word in case.name for word in words)]
 
 
 def _machine(began: datetime) -> dict[str, Any]:

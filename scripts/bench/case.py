@@ -21,6 +21,7 @@ class Row:
     """What ours must reach; None where nothing was fixed."""
     name: str = ""
     """Tells it from the other rows of its case."""
+    more_is_better: bool = False
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ ROOT = HERE.parents[1]
 BUILD = ROOT / "build" / "bench"
 UPSTREAM = "hayhooks==2.1.0"
 
+# What would change what is measured.
+_NOT_HANDED_ON = ("PYTHON", "HAYHOOKS", "PROMETHEUS", "LOG")
 _SECONDS_TO_START = 120
 _SECONDS_TO_STOP = 20
 
@@ -55,6 +57,8 @@ class Contender:
     """The command that starts a server, without its port."""
     usage: tuple[str, ...]
     """The command that prints the usage of the command line."""
+    core: set[int]
+    """Where its server runs."""
     quiet: dict[str, str] = field(default_factory=dict)
     """The variables that leave out the line per request."""
 
@@ -78,7 +82,7 @@ class Contender:
                 process = subprocess.Popen(
                     command, cwd=folder, env=variables, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
                 )
-            os.sched_setaffinity(process.pid, processes.cores()[0])
+            os.sched_setaffinity(process.pid, self.core)
             try:
                 address = ("127.0.0.1", port)
                 _wait_until_up(process, address, log)
@@ -89,7 +93,7 @@ class Contender:
     def environment(self) -> dict[str, str]:
         """Return the variables of its processes; only those of this project may import from this repository."""
         # Byte code is written, as for installed packages.
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "HAYHOOKS"))}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_HANDED_ON)}
         own = {} if self.name == "upstream" else {"PYTHONPATH": str(ROOT)}
         return {**kept, **own, "HAYSTACK_TELEMETRY_ENABLED": "False", "HAYHOOKS_PIPELINES_DIR": "pipelines"}
 
@@ -113,27 +117,29 @@ class Standing:
         self._stack.close()
 
 
-def ours() -> Contender:
+def ours(core: set[int]) -> Contender:
     return Contender(
         name="ours",
         python=Path(sys.executable),
         server=(sys.executable, "-m", "hayhooks", "run", "--host", "127.0.0.1"),
         usage=(sys.executable, "-m", "hayhooks", "--help"),
+        core=core,
         quiet={"HAYHOOKS_ACCESS_LOG": "false"},
     )
 
 
-def floor() -> Contender:
+def floor(core: set[int]) -> Contender:
     return Contender(
         name="floor",
         python=Path(sys.executable),
         server=(sys.executable, "-m", "scripts.bench.floor.serve"),
         usage=(sys.executable, "-m", "scripts.bench.floor.usage", "--help"),
+        core=core,
         quiet={"BENCH_ACCESS_LOG": "false"},
     )
 
 
-def upstream() -> Contender:
+def upstream(core: set[int]) -> Contender:
     """Install upstream's package into an environment of its own when that is not there yet."""
     folder = BUILD / "upstream"
     python, command = folder / "bin" / "python", folder / "bin" / "hayhooks"
@@ -147,6 +153,7 @@ def upstream() -> Contender:
         python=python,
         server=(str(command), "run", "--host", "127.0.0.1"),
         usage=(str(command), "--help"),
+        core=core,
         quiet={"LOG": "WARNING"},
     )
 
@@ -171,14 +178,16 @@ def _free_port() -> int:
 def _wait_until_up(process: subprocess.Popen[bytes], address: Address, log: Path) -> None:
     deadline = time.monotonic() + _SECONDS_TO_START
     while time.monotonic() < deadline and process.poll() is None:
+        pause = 0.005
         try:
             answer = ask(address, wire.get("/status"))
-            # Ours answers while it still loads its pipelines.
             if answer.status == 200 and b'"pending"' not in answer.content:
                 return
+            # Ours answers while it still loads its pipelines; to ask it often would hold that up.
+            pause = 0.05
         except ConnectionError:
             pass
-        time.sleep(0.005)
+        time.sleep(pause)
     raise RuntimeError(f"The server did not start:\n{log.read_text(errors='replace')[-3000:]}")
 
 

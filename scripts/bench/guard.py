@@ -26,10 +26,11 @@ def bounds() -> dict[str, float]:
 
 def breaches(results: Iterable[Result]) -> list[str]:
     """Return a sentence for each case that costs more than it may, or could not be measured."""
-    found, limits = [], bounds()
-    for result in results:
+    measured, limits = {result.case: result for result in results}, bounds()
+    found = [f"{name} is no case: what is it called now?" for name in limits if name not in measured]
+    for result in measured.values():
         ratio = result.ratio("ours", "floor")
-        if ratio is None:
+        if ratio is None or result.errors:
             found.append(f"{result.name} could not be measured: {result.errors}")
         elif ratio > limits[result.case]:
             found.append(

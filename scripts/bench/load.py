@@ -26,6 +26,10 @@ class Load:
     answered_in_time: int = 0
     """Those that did not have to be awaited after the end."""
     failed: int = 0
+    content: bytes | None = None
+    """What was answered first."""
+    size: int = 0
+    """Of that, in bytes."""
 
 
 @dataclass
@@ -84,11 +88,19 @@ def ask(address: Address, request: bytes) -> Answer:
     return gather(address, [request])[0]
 
 
-def hammer(address: Address, request: bytes, *, seconds: float, connections: int = 16, status: int = 200) -> Load:
+def hammer(
+    address: Address,
+    request: bytes,
+    *,
+    seconds: float,
+    connections: int = 16,
+    status: int = 200,
+    ended: threading.Event | None = None,
+) -> Load:
     """Send a request again and again over kept connections, each when the one before it was answered.
 
-    Answers that are under way when the time is over are awaited. An answer of another status and a lost connection are
-    failures.
+    It ends after `seconds`, or with `ended`; answers that are under way then are awaited. An answer of another status
+    or of another length than the first one, and a lost connection, are failures.
     """
     load, began = Load(), time.perf_counter()
     with _connections(address, connections) as (waiting, poll):
@@ -100,7 +112,7 @@ def hammer(address: Address, request: bytes, *, seconds: float, connections: int
                 is_kept = _receive(connection, load, status)
                 if connection.is_waiting:
                     continue
-                is_over = time.perf_counter() - began >= seconds
+                is_over = time.perf_counter() - began >= seconds or (ended is not None and ended.is_set())
                 load.answered_in_time += not is_over
                 if is_kept and not is_over:
                     connection.send(request)
@@ -116,8 +128,11 @@ def _receive(connection: _Connection, load: Load, status: int) -> bool:
     """Take what is there and count it if it ends an answer; tell whether the connection is still good."""
     try:
         if connection.receive():
+            if load.content is None:
+                load.content, load.size = wire.content(connection.received), wire.size(connection.received)
             load.answered += 1
-            load.failed += wire.status(connection.received) != status
+            is_like_first = wire.size(connection.received) == load.size
+            load.failed += wire.status(connection.received) != status or not is_like_first
         return True
     except ConnectionError:
         load.failed += 1
@@ -142,29 +157,38 @@ def gather(address: Address, requests: Sequence[bytes]) -> list[Answer]:
     return [answers[number] for number in order]
 
 
-def leave_after(address: Address, request: bytes, text: bytes, *, count: int) -> None:
-    """Read a stream until a text has come so often, and close the connection."""
+def leave_after(address: Address, request: bytes, text: bytes, *, count: int) -> int:
+    """Read a stream until a text has come so often, close the connection, and return how often it has come."""
     with closing(_Connection(address)) as connection:
         connection.send(request)
         while connection.received.count(text) < count:
             if connection.receive():
                 raise RuntimeError("The stream was too short.")
+        return connection.received.count(text)
 
 
 @contextmanager
 def probing(address: Address, request: bytes, *, pause: float = 0.001) -> Iterator[Waits]:
-    """Send a request again and again from a thread of its own while the block runs, with pauses, and note each wait."""
-    waits, ended = Waits(), threading.Event()
+    """Send a request again and again from a thread of its own while the block runs, with pauses, and note each wait.
+
+    Raises `RuntimeError` after the block if one was not answered with 200.
+    """
+    waits, ended, failures = Waits(), threading.Event(), list[str]()
 
     def probe() -> None:
-        with closing(_Connection(address)) as connection:
-            while not ended.is_set():
-                began = time.perf_counter()
-                connection.send(request)
-                while not connection.receive():
-                    pass
-                waits.all.append(time.perf_counter() - began)
-                ended.wait(pause)
+        try:
+            with closing(_Connection(address)) as connection:
+                while not ended.is_set():
+                    began = time.perf_counter()
+                    connection.send(request)
+                    while not connection.receive():
+                        pass
+                    waits.all.append(time.perf_counter() - began)
+                    if (status := wire.status(connection.received)) != 200:
+                        failures.append(f"status {status}")
+                    ended.wait(pause)
+        except OSError as error:
+            failures.append(str(error))
 
     thread = threading.Thread(target=probe)
     thread.start()
@@ -173,6 +197,8 @@ def probing(address: Address, request: bytes, *, pause: float = 0.001) -> Iterat
     finally:
         ended.set()
         thread.join()
+    if failures:
+        raise RuntimeError(f"{len(failures)} probes failed: {failures[0]}")
 
 
 @contextmanager

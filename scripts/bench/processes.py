@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 # CPUCLOCK_SCHED of the kernel's posix-timers: time on the processor in nanoseconds, of all threads that a process has
 # or had. /proc/PID/stat counts in steps of 10 ms, /proc/PID/schedstat the main thread alone.
@@ -29,10 +30,17 @@ def memory(pid: int) -> float:
     return sum(_resident_pages(process) for process in family(pid)) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def cores() -> tuple[set[int], set[int]]:
-    """Return the cores for a server and those for its clients: one, and another one where there is one."""
+class Cores(NamedTuple):
+    """Where a server and its clients run."""
+
+    server: set[int]
+    clients: set[int]
+
+
+def cores() -> Cores:
+    """Return one core for a server, and another one for its clients where this process may use two."""
     available = sorted(os.sched_getaffinity(0))
-    return {available[0]}, {available[-1]}
+    return Cores({available[0]}, {available[-1]})
 
 
 def _children(pid: int) -> list[int]:

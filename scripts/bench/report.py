@@ -18,13 +18,13 @@ class Result:
 
     case: str
     row: Row
-    values: dict[str, list[float]] = field(default_factory=dict)
-    """By contender, one per repeat."""
+    values: dict[str, dict[int, float]] = field(default_factory=dict)
+    """By contender and by the number of the repeat."""
     errors: dict[str, str] = field(default_factory=dict)
-    """What was wrong, by contender that has no figure."""
+    """What was wrong the last time, by contender."""
 
-    def add(self, contender: str, value: float) -> None:
-        self.values.setdefault(contender, []).append(value)
+    def add(self, contender: str, value: float, *, repeat: int) -> None:
+        self.values.setdefault(contender, {})[repeat] = value
 
     @property
     def name(self) -> str:
@@ -32,12 +32,12 @@ class Result:
 
     def median(self, contender: str) -> float | None:
         values = self.values.get(contender)
-        return median(values) if values else None
+        return median(values.values()) if values else None
 
     def ratio(self, contender: str, other: str) -> float | None:
         """Return the median of the ratios within each repeat, whose figures met the same load of the machine."""
-        pairs = zip(self.values.get(contender, ()), self.values.get(other, ()), strict=False)
-        ratios = [above / below for above, below in pairs if below]
+        own, others = self.values.get(contender, {}), self.values.get(other, {})
+        ratios = [own[repeat] / others[repeat] for repeat in own if others.get(repeat)]
         return median(ratios) if ratios else None
 
 
@@ -62,9 +62,7 @@ def save(results: Iterable[Result], machine: dict[str, Any], file: Path) -> None
 
 def _cells(result: Result) -> list[str]:
     ours, aim = result.median("ours"), result.row.aim
-    misses = aim is not None and ours is not None and ours > aim
-    if result.row.unit == "of unloaded":  # The one figure of which more is better.
-        misses = aim is not None and ours is not None and ours < aim
+    misses = aim is not None and ours is not None and (ours < aim if result.row.more_is_better else ours > aim)
     return [
         result.name,
         result.row.unit,

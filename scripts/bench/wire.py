@@ -39,6 +39,11 @@ def content(answer: bytes | bytearray) -> bytes:
     return bytes(answer[answer.find(_HEAD_END) + 4 :])
 
 
+def size(answer: bytes | bytearray) -> int:
+    """Return how many bytes follow the head."""
+    return len(answer) - answer.find(_HEAD_END) - 4
+
+
 def is_complete(answer: bytearray) -> bool:
     """Tell whether an answer has come whole; of a chunked one the last bytes are looked at only."""
     head = answer.find(_HEAD_END)

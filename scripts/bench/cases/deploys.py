@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,8 @@ from scripts.bench.contenders import HERE, Server
 from scripts.bench.load import Answer, ask, hammer, probing
 
 _SOURCE = (HERE / "pipelines" / "echo_async" / "pipeline_wrapper.py").read_text(encoding="utf-8")
+
+_LONGEST_LOAD = 60.0
 
 
 @dataclass(frozen=True)
@@ -62,10 +65,14 @@ class OverwriteCase:
 
     def measure(self, turn: Turn) -> dict[str, float]:
         with _directory(1) as pipelines, turn.contender.serving(pipelines) as server, ThreadPoolExecutor(1) as pool:
-            load = pool.submit(hammer, server.address, echo("p0"), seconds=2.5, connections=4)
-            for number in range(20):
-                time.sleep(0.05)
-                _deploy(server, "p0", source=f"{_SOURCE}\nREVISION = {number}\n")
+            ended = threading.Event()
+            load = pool.submit(hammer, server.address, echo("p0"), seconds=_LONGEST_LOAD, connections=4, ended=ended)
+            try:
+                for number in range(20):
+                    time.sleep(0.05)
+                    _deploy(server, "p0", source=f"{_SOURCE}\nREVISION = {number}\n")
+            finally:
+                ended.set()
             return {"": load.result().failed}
 
 

@@ -20,6 +20,8 @@ class RequestCase:
     name: str
     request: bytes
     aim: float | None = None
+    expected: bytes = b'"result":"a'
+    """A part of the answer."""
     status: int = 200
     logs_requests: bool = False
     connections: int = 16
@@ -68,7 +70,9 @@ def _await_rest(server: Server) -> None:
 
 def microseconds(case: RequestCase, server: Server, seconds: float) -> float:
     """Return the microseconds of the processor that a request takes. Raises `RuntimeError` if one failed."""
-    hammer(server.address, case.request, seconds=_WARM_UP, connections=case.connections, status=case.status)
+    first = hammer(server.address, case.request, seconds=_WARM_UP, connections=case.connections, status=case.status)
+    if case.expected not in (first.content or b""):
+        raise RuntimeError(f"{case.name} is answered with {(first.content or b'')[:500]!r}")
     before = server.cpu_seconds()
     load = hammer(server.address, case.request, seconds=seconds, connections=case.connections, status=case.status)
     if load.failed:
@@ -87,14 +91,14 @@ def _bodies() -> Iterable[Case]:
 
 
 CASES: tuple[Case, ...] = (
-    RequestCase("status", wire.get("/status"), 42),
+    RequestCase("status", wire.get("/status"), 42, b"echo_async"),
     RequestCase("run-async", echo("echo_async"), 50),
     RequestCase("run-async-logged", echo("echo_async"), 80, logs_requests=True),
     RequestCase("run-sync", echo("echo_sync"), 70),
     RequestCase("run-100kb", echo("echo_async", size=100_000), 190),
-    RequestCase("run-422", wire.post("/echo_async/run", {"text": 1, "times": "many"}), 50, status=422),
+    RequestCase("run-422", wire.post("/echo_async/run", {"text": 1, "times": "many"}), 50, b'"times"', status=422),
     RequestCase("haystack-sync", echo("haystack_sync"), 270),
-    RequestCase("chat-sync", wire.chat("chat_sync", stream=False), 75),
-    RequestCase("chat-async", wire.chat("chat_async", stream=False), 65),
+    RequestCase("chat-sync", wire.chat("chat_sync", stream=False), 75, b'"content":"'),
+    RequestCase("chat-async", wire.chat("chat_async", stream=False), 65, b'"content":"'),
 )
 GROWTH: tuple[Case, ...] = (*_bodies(), WorkersCase(1), WorkersCase(2))

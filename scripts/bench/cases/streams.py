@@ -79,11 +79,11 @@ class LeavingCase:
         server = turn.server()
         made = wire.post("/tokens_pipeline/run", {})
         request = stream("tokens_pipeline", count=300, pause=0.01)
-        leave_after(server.address, request, b"data: ", count=10)
-        at_leaving = int(_result(ask(server.address, made)))
+        before = int(_result(ask(server.address, made)))
+        received = leave_after(server.address, request, b"token", count=10)
         # As long as the whole stream takes, so that nothing of it meets the next case either.
         time.sleep(3.2)
-        return {"": int(_result(ask(server.address, made))) - at_leaving}
+        return {"": int(_result(ask(server.address, made))) - before - received}
 
 
 def stream(model: str, *, count: int, pause: float = 0.0) -> bytes:
