@@ -25,7 +25,10 @@ class Loading:
         """Why the start did not come to its end."""
         self._are_settled = are_settled
         self._patience = patience
-        self._names: list[str] = []
+        self._names: dict[str, None] = {}
+        # What was settled when somebody looked the last time: many may wait, and names may be many.
+        self._settled: Container[str] = ()
+        self._looked = 0.0
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -38,12 +41,12 @@ class Loading:
         """The names of the pipelines that are still being loaded."""
         if not self.is_under_way:
             return []
-        settled = self._are_settled()
+        settled = self._look()
         return [name for name in self._names if name not in settled]
 
     def begin(self, names: Iterable[str], start: Awaitable[Any]) -> None:
         """Start, in a task of its own. What goes wrong unforeseen is logged, and told by `failure`."""
-        self._names = list(names)
+        self._names = dict.fromkeys(names)
         self._task = asyncio.ensure_future(self._run(start))
 
     async def wait_for(self, name: str, drain: Drain) -> None:
@@ -52,8 +55,8 @@ class Loading:
         Returns early when the server stops.
         """
         deadline = time.monotonic() + self._patience
-        wanted = name if name in self.pending else None
-        while self.is_under_way and not drain.is_stopping and (wanted is None or wanted in self.pending):
+        wanted = name if name in self._names and name not in self._look() else None
+        while self.is_under_way and not drain.is_stopping and (wanted is None or wanted not in self._look()):
             if time.monotonic() >= deadline:
                 raise StillLoading(wanted)
             await asyncio.sleep(_POLL_SECONDS)
@@ -62,6 +65,12 @@ class Loading:
         """Wait for the start to end, but not for ever."""
         if self._task is not None:
             await asyncio.wait({self._task}, timeout=seconds)
+
+    def _look(self) -> Container[str]:
+        now = time.monotonic()
+        if now - self._looked >= _POLL_SECONDS:
+            self._settled, self._looked = self._are_settled(), now
+        return self._settled
 
     async def _run(self, start: Awaitable[Any]) -> None:
         try:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from contextvars import ContextVar
 from copy import copy
+from functools import cached_property
 from typing import Any
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -26,12 +27,18 @@ class CurrentRequest:
     is_cancelled = False
     """Whether the run is to end: the client has left, the time is up, or somebody cancelled it."""
 
-    def __init__(self, id: str, headers: Mapping[str, str], receive: Receive | None = None) -> None:
+    def __init__(self, id: str, headers: Iterable[tuple[bytes, bytes]] = (), receive: Receive | None = None) -> None:
         self._receive = receive
+        self._headers = headers
         self.id = id
         """The id in the log and in the `x-request-id` of the answer."""
-        self.headers = headers
+
+    @cached_property
+    def headers(self) -> Mapping[str, str]:
         """The headers, by name in any case; of one that was sent twice, the first."""
+        from starlette.datastructures import Headers  # scripts have no requests
+
+        return Headers(raw=list(self._headers))
 
     async def until_left(self) -> None:
         """Wait until the client leaves. For the server itself, which lets only one wait at a time."""

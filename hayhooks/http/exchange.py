@@ -8,6 +8,7 @@ from starlette.types import Message, Scope, Send
 
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.http.leaving import PatientSend
+from hayhooks.pipelines.tokens import TokenMeter
 from hayhooks.request import CurrentRequest
 
 
@@ -29,6 +30,8 @@ class Exchange:
     """How many chunks of a run were sent as a stream."""
     error: Exception | None = None
     """What stands in place of an answer, or has ended it early; a client that leaves is seen by `is_complete`."""
+    meter: TokenMeter | None = None
+    """What counts the tokens of its model, for answers with a place for usage."""
     first_byte = 0.0
     """A moment, as `began`; 0 until then."""
     ended = 0.0

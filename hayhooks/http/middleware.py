@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Callable, Iterable
 
-from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -14,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from hayhooks.http.exchange import Exchange
 from hayhooks.http.leaving import BrokenStream, StalledClient, cut
 from hayhooks.logger import log
+from hayhooks.pipelines.tokens import token_meter
 from hayhooks.request import CurrentRequest, begin_request
 from hayhooks.security.locality import header
 from hayhooks.settings import Settings
@@ -44,8 +44,10 @@ class RequestIdMiddleware:
             return
         # Not by `random`, which a wrapper may seed: its requests would all have the same id.
         id = _sane(header(scope, b"x-request-id")) or os.urandom(4).hex()
-        request = CurrentRequest(id, Headers(scope=scope), receive)
+        request = CurrentRequest(id, scope["headers"], receive)
         begin_request(request)
+        # A client that does not wait for the answer sends the next request in the context of the one before.
+        token_meter.set(None)
         scope["hayhooks.request"] = request
         exchange = scope["hayhooks.exchange"] = Exchange(request, scope, send, send_timeout=self.send_timeout)
         try:

@@ -7,7 +7,7 @@ them by itself before that: see `process/served.py`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from typing import Any
 
 import anyio
@@ -75,12 +75,20 @@ async def send_plain_events(stream: RunStream, *, guard: Guard, scope: Scope, re
 
 async def send_response(response: Response, *, guard: Guard, scope: Scope, receive: Receive, send: Send) -> None:
     """Send a response that a wrapper made itself."""
-    if isinstance(response, StreamingResponse | EventSourceResponse):
-        begin_stream(scope)
-        # Its body runs in a task of its own, where what escapes ends the server.
-        response.body_iterator = _guarded(response.body_iterator, guard)
-    with guard:
-        await response(scope, noting_departure(scope, receive), send)
+    receive = noting_departure(scope, receive)
+    if not isinstance(response, StreamingResponse | EventSourceResponse):
+        with guard:
+            await response(scope, receive, send)
+        return
+    begin_stream(scope)
+    # Its body runs in a task of its own, where what escapes ends the server.
+    response.body_iterator = body = _guarded(response.body_iterator, guard)
+    try:
+        with guard:
+            await response(scope, receive, send)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await body.aclose()
 
 
 class _EventResponse(EventSourceResponse):
@@ -190,16 +198,22 @@ def forget_last_stop() -> None:
     AppStatus.should_exit = False
 
 
-async def _guarded(body: AsyncIterable[Any], guard: Guard) -> AsyncIterator[Any]:
-    """Yield the body of a wrapper's own response."""
+async def _guarded(body: AsyncIterable[Any], guard: Guard) -> AsyncGenerator[Any, None]:
+    """Yield the body of a wrapper's own response, and close it."""
     chunks = aiter(body)
-    while True:
-        with guard:
-            try:
-                chunk = await anext(chunks)
-            except StopAsyncIteration:
-                return
-        yield chunk
+    try:
+        while True:
+            with guard:
+                try:
+                    chunk = await anext(chunks)
+                except StopAsyncIteration:
+                    return
+            yield chunk
+    finally:
+        close = getattr(chunks, "aclose", None)
+        if close is not None:
+            with guard:
+                await close()
 
 
 def _nothing() -> bytes:

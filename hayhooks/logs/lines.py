@@ -87,7 +87,7 @@ class JSONFormat(LineFormat):
             "pipeline": request and request.pipeline,
             "revision": request and request.revision,
             **{key: value for key, value in extra.items() if not key.startswith("_")},
-            **(extra["_fields"]() if "_fields" in extra else {}),
+            **extra.get("_fields", {}),
             "logger": record["name"],
         }
         if (error := record["exception"]) is not None:

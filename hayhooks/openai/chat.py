@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from contextlib import aclosing
 from typing import Any
 
 from starlette.responses import Response
@@ -21,7 +22,7 @@ from hayhooks.openai.types import ChatRequest
 from hayhooks.openai.whole import as_plain, is_whole
 from hayhooks.openai.wire import DONE, ChatCollector, ChatFrames
 from hayhooks.pipelines.runner import RunStream
-from hayhooks.pipelines.tokens import TokenMeter, token_meter
+from hayhooks.pipelines.tokens import TokenMeter
 
 
 class ChatEndpoint(ModelEndpoint):
@@ -36,7 +37,7 @@ class ChatEndpoint(ModelEndpoint):
             raise UnsupportedParameter("n", "A pipeline gives one answer: 'n' must be 1")
         deployment = self.find(body["model"], scope)
         chat = _Chat(body)
-        token_meter.set(chat.meter)
+        self.measure(chat.meter, scope)
         arguments = {"model": body["model"], "messages": body["messages"], "body": body}
         result = await self.run(deployment, arguments, scope)
         if not self.is_answer(result, "choices"):
@@ -74,8 +75,9 @@ class ChatEndpoint(ModelEndpoint):
                 return dump_json(as_plain(result))
             collector = ChatCollector(chat.reader)
             if isinstance(result, RunStream):
-                async for item in result.items():
-                    collector.take(item)
+                async with aclosing(result.items()) as items:
+                    async for item in items:
+                        collector.take(item)
             else:
                 collector.take(result)
             return dump_json(collector.completion(**chat.identity, usage=chat.meter.chat_usage()))

@@ -13,12 +13,14 @@ from starlette.types import Receive, Scope, Send
 from hayhooks.deploy.deployment import Deployment
 from hayhooks.errors import MethodNotImplemented, ModelNotFound
 from hayhooks.http.admission import admit
+from hayhooks.http.exchange import Exchange
 from hayhooks.http.guard import Guard
 from hayhooks.http.router import PipelineRouter
 from hayhooks.openai.deltas import is_chat_message
 from hayhooks.openai.whole import is_whole
 from hayhooks.pipelines.methods import RunMethod
 from hayhooks.pipelines.runner import Runner, RunStream
+from hayhooks.pipelines.tokens import TokenMeter, token_meter
 
 # To put the types together takes longer than to ask for them.
 _ANSWERS = str | RunStream | Response
@@ -55,6 +57,12 @@ class ModelEndpoint(ABC):
         if method is None:
             raise MethodNotImplemented(f"{self.noun} endpoint not implemented for this model")
         return method
+
+    def measure(self, meter: TokenMeter, scope: Scope) -> None:
+        """Have the tokens of this request counted, for its answer and for the metrics."""
+        token_meter.set(meter)
+        exchange: Exchange = scope["hayhooks.exchange"]
+        exchange.meter = meter
 
     async def run(self, deployment: Deployment, arguments: Mapping[str, Any], scope: Scope) -> Any:
         """Run the method with the arguments. Raises `MethodNotImplemented` and as `Runner.run()`."""

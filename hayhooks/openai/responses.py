@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping
+from contextlib import aclosing
 from copy import deepcopy
 from typing import Any
 
@@ -38,7 +39,7 @@ from hayhooks.openai.response_wire import ResponseWriter, encode_events, new_res
 from hayhooks.openai.types import FirstMistake
 from hayhooks.openai.whole import as_plain, is_whole
 from hayhooks.pipelines.runner import Runner, RunStream
-from hayhooks.pipelines.tokens import TokenMeter, token_meter
+from hayhooks.pipelines.tokens import TokenMeter
 from hayhooks.request import detach_request
 
 
@@ -121,7 +122,7 @@ class ResponsesEndpoint(ModelEndpoint):
         return previous
 
     async def _run(self, work: _Work, *, deployment: Deployment, scope: Scope) -> Any:
-        token_meter.set(work.meter)
+        self.measure(work.meter, scope)
         arguments = {"model": work.request.model, "input_items": work.input_items, "body": work.request.model_dump()}
         result = await self.run(deployment, arguments, scope)
         if self.is_answer(result, "output"):
@@ -132,8 +133,9 @@ class ResponsesEndpoint(ModelEndpoint):
         """Complete the response from a whole result, or from all chunks of a stream."""
         with self.guard:
             if isinstance(result, RunStream):
-                async for item in result.items():
-                    work.add(item)
+                async with aclosing(result.items()) as items:
+                    async for item in items:
+                        work.add(item)
             else:
                 work.add(result)
             work.end()

@@ -77,7 +77,8 @@ class ThreadIterator(AsyncIterator[Any]):
         error: BaseException | None = None
         filled_channel.set(self._channel)
         try:
-            for item in self._iterator or ():
+            # Not asked for its truth: it may have a length.
+            for item in () if self._iterator is None else self._iterator:
                 self._channel.put(item)
         except StreamClosed:
             pass

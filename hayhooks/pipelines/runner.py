@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import traceback
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -83,9 +83,15 @@ class Runner:
             is_sse = isinstance(result, SSEStream)
             stream = as_stream(result.stream if is_sse else result)
         except BaseException as exc:
-            told = run.told(exc) or exc
+            told = self.translate(run.told(exc) or exc)
             run.finish()
-            raise self.translate(told) from exc
+            try:
+                if told is exc:
+                    raise
+                raise told from exc
+            finally:
+                # The error holds this frame.
+                del told
         if stream is not None:
             return RunStream(stream, is_sse=is_sse, translate=self.translate, run=run)
         run.finish()
@@ -98,11 +104,16 @@ class Runner:
     @property
     def runs(self) -> list[Run]:
         """All runs that are under way, those that wait, and those that were cancelled and go on."""
-        return [run for lane in list(self._lanes.values()) for run in lane.runs]
+        return [run for lane in self.lanes for run in lane.runs]
 
     def lane(self, name: str) -> Lane | None:
         """Return what the runs of a pipeline share, if there was one since its deploy."""
         return self._lanes.get(name)
+
+    @property
+    def lanes(self) -> list[Lane]:
+        """Those of all pipelines that had a run since their deploy."""
+        return list(self._lanes.values())
 
     def cancel_all(self, ending: Callable[[], HayhooksError]) -> None:
         """End all runs, those that wait too, each with an error of its own; returns at once."""
@@ -112,7 +123,7 @@ class Runner:
     def close(self) -> None:
         """End all runs and let their threads end, busy ones when their work has ended."""
         self.cancel_all(ServerStopping)
-        for lane in list(self._lanes.values()):
+        for lane in self.lanes:
             lane.threads.close()
 
     def stream_of(self, value: Any) -> RunStream:
@@ -188,7 +199,14 @@ class RunStream:
             await self._close()
             return []
         except BaseException as exc:
-            raise self._translate(run.told(exc) or exc) from exc
+            told = self._translate(run.told(exc) or exc)
+            try:
+                if told is exc:
+                    raise
+                raise told from exc
+            finally:
+                # The error holds this frame.
+                del told
         run.is_waiting = False
         if run.is_interrupted and (told := run.told()):
             raise told
@@ -196,7 +214,7 @@ class RunStream:
             return [first]
         return [first, *self._ready()]
 
-    async def items(self) -> AsyncIterator[Any]:
+    async def items(self) -> AsyncGenerator[Any, None]:
         """Yield all chunks one by one, then close the stream, also after a failure."""
         self._run.is_streaming = False
         try:
@@ -238,7 +256,7 @@ class WholeStream(RunStream):
         values, self._values = self._values, []
         return values
 
-    async def items(self) -> AsyncIterator[Any]:
+    async def items(self) -> AsyncGenerator[Any, None]:
         for value in await self.batch():
             yield value
 

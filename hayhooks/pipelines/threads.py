@@ -73,8 +73,22 @@ class WorkerThreads:
                 self._idle += 1
             # Within the lock, so that `close()` cannot come between.
             jobs.put(job)
-        if starts:
+        if not starts:
+            return
+        try:
             threading.Thread(target=self._work, args=(jobs,), name=self.name, daemon=True).start()
+        except RuntimeError:
+            # The system has no more: the job is left to the other threads, where there are any.
+            if self._lose(jobs) and job.withdraw():
+                raise
+
+    def _lose(self, jobs: SimpleQueue[Job | None]) -> bool:
+        """Count a thread off that could not start; tell whether there is none now."""
+        with self._lock:
+            if jobs is self._jobs:
+                self._count -= 1
+                self._idle -= 1
+            return self._count == 0
 
     def _work(self, jobs: SimpleQueue[Job | None]) -> None:
         while True:

@@ -18,6 +18,7 @@ from contextvars import Context
 from types import FrameType
 from typing import Any
 
+from anyio.to_thread import current_default_thread_limiter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hayhooks.app import Hayhooks
@@ -74,6 +75,8 @@ class ServedApplication:
             await send(message)
 
         self._loop = asyncio.get_running_loop()
+        # Starlette reads the plain iterators of responses that wrappers make in these: 40, if nobody says more.
+        current_default_thread_limiter().total_tokens = self.settings.run_threads
         forget_last_stop()
         self._take_signals()
         self.loop_watch.start()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hayhooks.http.exchange import Exchange
 from hayhooks.logger import log
 
@@ -16,17 +14,14 @@ def log_access(exchange: Exchange) -> None:
     if exchange.first_byte:
         line += f", first byte {exchange.until_first_byte * 1000:.1f} ms"
     # Only JSON needs the parts one by one.
-    log.bind(**bound, _fields=lambda: _fields(exchange)).info(line)
-
-
-def _fields(exchange: Exchange) -> dict[str, Any]:
-    return {
-        "method": exchange.scope["method"],
-        "path": exchange.scope["path"],
+    fields = {
+        "method": scope["method"],
+        "path": scope["path"],
         "status": exchange.status,
         "ms": round(exchange.total * 1000, 1),
         "first_byte_ms": round(exchange.until_first_byte * 1000, 1) if exchange.first_byte else None,
     }
+    log.bind(**bound, _fields=fields).info(line)
 
 
 def _printable(path: str) -> str:

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
-from collections import Counter as Counts
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -32,8 +31,8 @@ from hayhooks.errors import (
 )
 from hayhooks.http.exchange import Exchange
 from hayhooks.http.leaving import StalledClient
+from hayhooks.http.router import route_path
 from hayhooks.pipelines.runner import Runner
-from hayhooks.pipelines.tokens import token_meter
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 _OF_PIPELINE = ("pipeline", "revision")
@@ -102,6 +101,10 @@ class Metrics:
         )
         self._series: dict[tuple[str, str | None, int | None, int], _Series] = {}
         self._known: set[tuple[str, str]] = set()
+        # What the gauges of runs and threads show, but for zeros; and what was served, and had zeros, the last time.
+        self._shown: dict[tuple[str, ...], int] = {}
+        self._deployments: Mapping[str, Deployment] = {}
+        self._zeroed: Set[tuple[str, str]] = frozenset()
         self._is_shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
 
     def count(self, exchange: Exchange) -> None:
@@ -118,8 +121,8 @@ class Metrics:
             series.hand_over()
         if exchange.chunks:
             self._count_stream(exchange, series)
-        if status == 200 and (meter := token_meter.get()) is not None:
-            self._count_tokens(meter.chat_usage(), series)
+        if status == 200 and exchange.meter is not None:
+            self._count_tokens(exchange.meter.chat_usage(), series)
         if exchange.error is not None or not exchange.is_complete:
             self._count_failure(exchange, series)
 
@@ -131,17 +134,22 @@ class Metrics:
         """Take what was summed up, and read what the gauges show; on the event loop."""
         for series in list(self._series.values()):
             series.hand_over()
-        runs = Counts((_labels(run.name, run.revision), run.state) for run in runner.runs)
-        self._known |= _served(deployments) | {labels for labels, _ in runs}
-        known = self._known - {_NONE}
-        for labels in known:
-            for state in _STATES:
-                self.runs.labels(*labels, state).set(runs[labels, state])
-        for name in {name for name, _ in known}:
-            lane = runner.lane(name)
-            count, busy = (lane.threads.count, lane.threads.busy) if lane is not None else (0, 0)
-            self.threads.labels(name, "busy").set(busy)
-            self.threads.labels(name, "idle").set(count - busy)
+        shown: dict[tuple[str, ...], int] = dict.fromkeys(self._shown, 0)
+        if deployments is not self._deployments:
+            self._deployments = deployments
+            self._show_zeros(_served(deployments))
+        for run in runner.runs:
+            labels = _labels(run.name, run.revision)
+            self._known.add(labels)
+            shown[*labels, run.state] = shown.get((*labels, run.state), 0) + 1
+        for lane in runner.lanes:
+            busy = lane.threads.busy
+            shown[lane.name, "busy"], shown[lane.name, "idle"] = busy, lane.threads.count - busy
+        for key, value in shown.items():
+            if value != self._shown.get(key):
+                self._gauge(key).set(value)
+        # Pipelines are many, and those that do something are few.
+        self._shown = {key: value for key, value in shown.items() if value}
         if watch is not None:
             self.lag.set(watch.lag)
 
@@ -174,6 +182,21 @@ class Metrics:
                 instrument.remove_by_labels(dict(zip(_OF_PIPELINE, labels, strict=True)))
         for name in {name for name, _ in gone} - {name for name, _ in served}:
             self.threads.remove_by_labels({"pipeline": name})
+
+    def _gauge(self, key: tuple[str, ...]) -> Gauge:
+        """Return the one of runs, by pipeline, revision and state, or of threads, by pipeline and state."""
+        return (self.runs if len(key) > 2 else self.threads).labels(*key)
+
+    def _show_zeros(self, served: Set[tuple[str, str]]) -> None:
+        """Begin to show what is served now; before its first run it shows zeros."""
+        for name, revision in served - self._zeroed:
+            # To ask for a gauge is to show it.
+            for state in _STATES:
+                self._gauge((name, revision, state))
+            for state in ("busy", "idle"):
+                self._gauge((name, state))
+        self._zeroed = served
+        self._known |= served
 
     def _count_stream(self, exchange: Exchange, series: _Series) -> None:
         if exchange.first_byte:
@@ -270,8 +293,7 @@ def _cancellation_of(exchange: Exchange) -> str | None:
 
 
 def _kind_of(exchange: Exchange) -> str:
-    path: str = exchange.scope["path"]
-    first, _, rest = path[1:].partition("/")
+    first, _, rest = route_path(exchange.scope)[1:].partition("/")
     if exchange.request.pipeline is None:
         return _KINDS.get(first, "other")
     if first in ("v1", "chat", "responses", "embeddings", "files") or rest.startswith("chat"):

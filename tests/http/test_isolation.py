@@ -10,6 +10,7 @@ import threading
 import weakref
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from hayhooks.logger import log
 from hayhooks.pipelines.runs import current_run
 from tests.http.test_disconnect import post_and_leave
 from tests.http.waiting import wait_until
+from tests.processes import serving
 from tests.servers import served
 
 
@@ -212,3 +214,30 @@ def test_request_leaves_nothing_behind_that_waits_for_the_garbage_collector(app:
             wait_until(lambda: runs[0]() is None)
         finally:
             gc.enable()
+
+
+PLAIN_BODY = """
+import threading
+from hayhooks import BasePipelineWrapper
+from starlette.responses import StreamingResponse
+
+class PipelineWrapper(BasePipelineWrapper):
+    def setup(self) -> None:
+        self.barrier = threading.Barrier(60)
+
+    def run_api(self) -> StreamingResponse:
+        return StreamingResponse(self.body())
+
+    def body(self):
+        self.barrier.wait(20)
+        yield "all"
+"""
+
+
+def test_plain_bodies_of_responses_of_wrappers_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    folder = tmp_path / "pipelines" / "p"
+    folder.mkdir(parents=True)
+    (folder / "pipeline_wrapper.py").write_text(PLAIN_BODY, encoding="utf-8")
+    with serving(tmp_path) as server, ThreadPoolExecutor(60) as pool:
+        answers = [pool.submit(requests.post, f"{server.url}/p/run", json={}, timeout=30) for _ in range(60)]
+        assert [answer.result().text for answer in answers] == ["all"] * 60

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import re
+import socket
 from pathlib import Path
 
+import httpx
+import pytest
 import requests
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.testclient import TestClient
 
 from hayhooks import Hayhooks, Settings
 from tests.conftest import WritePipeline, wrapper_source
 from tests.http.wrappers import ECHO, deploy
 from tests.processes import serving, until
+from tests.servers import served
 
 STREAM = "def run_api(self) -> Generator:\n    yield 'a'\n    time.sleep(0.01)\n    yield 'b'"
 CHAT = """
@@ -66,6 +74,54 @@ def test_streams_and_their_tokens_are_counted(app: Hayhooks, client: TestClient)
         labels(kind="prompt", pipeline="talk", revision=""): 3,
         labels(kind="completion", pipeline="talk", revision=""): 2,
     }
+
+
+def test_tokens_are_counted_behind_a_middleware_that_works_in_another_task() -> None:
+    async def pass_on(request: Request, call_next: RequestResponseEndpoint) -> Response:
+        return await call_next(request)
+
+    app = Hayhooks(middleware=[Middleware(BaseHTTPMiddleware, dispatch=pass_on)])
+    deploy(app, CHAT, name="talk")
+    client = TestClient(app)
+    client.post("/v1/chat/completions", json={"model": "talk", "messages": []})
+
+    counted = samples(client.get("/metrics").text, "hayhooks_tokens_total")
+    assert counted == {
+        labels(kind="prompt", pipeline="talk", revision=""): 3,
+        labels(kind="completion", pipeline="talk", revision=""): 2,
+    }
+
+
+def test_a_request_on_the_heels_of_a_chat_does_not_count_its_tokens_again() -> None:
+    app = Hayhooks()
+    deploy(app, CHAT, name="talk")
+    deploy(app, ECHO, name="echo")
+    with served(app) as url:
+        chat, run = (
+            httpx.Request("POST", url, json=body).read() for body in ({"model": "talk", "messages": []}, {"text": "a"})
+        )
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            for path, body in (("/v1/chat/completions", chat), ("/echo/run", run)):
+                head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n\r\n"
+                connection.sendall(head.encode() + body)
+            answers = connection.makefile("rb")
+            while b'"result":"a"' not in answers.readline(10_000):
+                pass
+        text = requests.get(f"{url}/metrics", timeout=10).text
+
+    assert {key for key in samples(text, "hayhooks_tokens_total") if 'pipeline="echo"' in key} == set()
+
+
+@pytest.mark.parametrize("path", ["/hooks/v1/chat/completions", "/v1/chat/completions"])
+def test_a_request_below_a_prefix_is_of_the_same_kind(path: str) -> None:
+    app = Hayhooks(settings=Settings(root_path="/hooks"))
+    deploy(app, CHAT, name="talk")
+    client = TestClient(app)
+    client.post(path, json={"model": "talk", "messages": []})
+
+    counted = samples(client.get("/metrics").text, "hayhooks_requests_total")
+    assert counted == {labels(kind="openai", pipeline="talk", revision="", status="200"): 1}
 
 
 def test_deploys_are_counted_and_what_is_undeployed_is_forgotten(client: TestClient) -> None:

@@ -133,6 +133,19 @@ def test_a_handler_of_the_host_stands_before_ours(app: Hayhooks, error: type[Exc
     assert (response.status_code, response.json() if error is Exception else response.text) == expected
 
 
+def test_the_line_of_a_request_can_be_written_by_a_sink_in_another_process(app: Hayhooks, client: TestClient) -> None:
+    written: list[str] = []
+    log.enable("hayhooks")
+    # loguru pickles each record for it, with all that is bound.
+    sink = log.add(lambda message: written.append(str(message)), level="INFO", format="{message}", enqueue=True)
+    client.get("/status")
+    log.complete()
+    log.remove(sink)
+    log.disable("hayhooks")
+
+    assert [line.partition(" 200 ")[0] for line in written] == ["GET /status"]
+
+
 def test_ids_differ_although_a_wrapper_seeds_the_random_numbers(app: Hayhooks, client: TestClient) -> None:
     deploy(app, "def run_api(self) -> int:\n    import random\n    random.seed(1)\n    return 1", name="seeding")
 

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.testclient import TestClient
 
-from hayhooks import Hayhooks, Settings
+from hayhooks import BasePipelineWrapper, Hayhooks, Settings
 from tests.http.wrappers import deploy
 
 DATA = """
@@ -263,3 +267,40 @@ def test_detail_of_any_kind_is_written_as_json(app: Hayhooks, client: TestClient
     response = client.post("/p/run", json={})
 
     assert (response.status_code, response.json()) == (418, {"detail": expected})
+
+
+def test_a_plain_stream_is_not_asked_for_its_length(app: Hayhooks, client: TestClient) -> None:
+    class Chunks(Iterator[str]):
+        left = 2
+
+        def __len__(self) -> int:
+            return 0
+
+        def __next__(self) -> str:
+            self.left -= 1
+            if self.left < 0:
+                raise StopIteration
+            return "x"
+
+    class Streams(BasePipelineWrapper):
+        def setup(self) -> None: ...
+
+        def run_api(self) -> Generator[str, None, None]:
+            return Chunks()  # type: ignore[return-value]
+
+    app.deploy("streams", Streams())
+
+    assert client.post("/streams/run", json={}).text == "xx"
+
+
+def test_an_error_of_a_wrapper_is_not_its_own_cause(app: Hayhooks) -> None:
+    causes = []
+
+    async def answer(request: Request, error: Exception) -> Response:
+        causes.append(error.__cause__)
+        return Response(status_code=418)
+
+    app.add_exception_handler(HTTPException, answer)
+    deploy(app, "def run_api(self) -> str: raise HTTPException(403, 'no')")
+
+    assert (TestClient(app).post("/p/run", json={}).status_code, causes) == (418, [None])

@@ -5,6 +5,7 @@ import gc
 import threading
 import time
 import weakref
+from collections.abc import Awaitable
 from contextvars import ContextVar
 
 import pytest
@@ -265,3 +266,55 @@ async def _several(pool: WorkerThreads, number: int) -> list[int]:
         return number
 
     return list(await asyncio.gather(*(pool.run(work) for _ in range(5))))
+
+
+def test_a_thread_that_cannot_start_fails_its_call_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = WorkerThreads(4, name="test-exhausted")
+    called: list[int] = []
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def main() -> tuple[list[object], float]:
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", refuse)
+            refused = [await gathered(pool.run(called.append, object=-1)) for _ in range(3)]
+        barrier = threading.Barrier(4)
+        # All four run at once: none waits for a thread that never was.
+        await asyncio.gather(*(pool.run(barrier.wait, timeout=10) for _ in range(4)))
+        return refused, pool.count
+
+    refused, count = asyncio.run(main())
+
+    assert [str(error) for error in refused] == ["can't start new thread"] * 3
+    assert (called, count) == ([], 4)
+
+
+def test_a_call_is_left_to_the_other_threads_where_no_more_can_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = WorkerThreads(2, name="test-busy")
+    entered, released = threading.Event(), threading.Event()
+
+    def hold() -> str:
+        entered.set()
+        assert released.wait(10)
+        return "held"
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def main() -> list[str]:
+        first = asyncio.ensure_future(pool.run(hold))
+        await wait_until_async(entered.is_set)
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", refuse)
+            second = asyncio.ensure_future(pool.run(lambda: "after it"))
+            await asyncio.sleep(0)
+        released.set()
+        return [await first, await second]
+
+    assert asyncio.run(main()) == ["held", "after it"]
+
+
+async def gathered(awaitable: Awaitable[object]) -> object:
+    """Return the result or the error."""
+    return (await asyncio.gather(awaitable, return_exceptions=True))[0]

@@ -161,6 +161,10 @@ class _AnswerUnlessStreamed(ChunkCallbacks):
         self._chat = chat
         self._has_streamed = False
 
+    @property
+    def look_at_chunks(self) -> bool:
+        return True
+
     def expand(self, chunk: Any) -> Iterator[Any]:
         self._has_streamed |= bool(getattr(chunk, "content", chunk) or getattr(chunk, "tool_calls", None))
         yield chunk
