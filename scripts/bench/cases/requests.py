@@ -97,7 +97,7 @@ CASES: tuple[Case, ...] = (
     RequestCase("run-sync", echo("echo_sync"), 70),
     RequestCase("run-100kb", echo("echo_async", size=100_000), 190),
     RequestCase("run-422", wire.post("/echo_async/run", {"text": 1, "times": "many"}), 50, b'"times"', status=422),
-    RequestCase("haystack-sync", echo("haystack_sync"), 270),
+    RequestCase("haystack-sync", echo("haystack_sync"), 270, b'"result"'),
     RequestCase("chat-sync", wire.chat("chat_sync", stream=False), 75, b'"content":"'),
     RequestCase("chat-async", wire.chat("chat_async", stream=False), 65, b'"content":"'),
 )

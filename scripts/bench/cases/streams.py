@@ -80,7 +80,7 @@ class LeavingCase:
         made = wire.post("/tokens_pipeline/run", {})
         request = stream("tokens_pipeline", count=300, pause=0.01)
         before = int(_result(ask(server.address, made)))
-        received = leave_after(server.address, request, b"token", count=10)
+        received = leave_after(server.address, request, b'"content":"token', count=10)
         # As long as the whole stream takes, so that nothing of it meets the next case either.
         time.sleep(3.2)
         return {"": int(_result(ask(server.address, made))) - before - received}
