@@ -6,7 +6,7 @@ import asyncio
 import threading
 import traceback
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 from weakref import WeakValueDictionary
 
 from starlette.exceptions import HTTPException
@@ -83,15 +83,7 @@ class Runner:
             is_sse = isinstance(result, SSEStream)
             stream = as_stream(result.stream if is_sse else result)
         except BaseException as exc:
-            told = self.translate(run.told(exc) or exc)
-            run.finish()
-            try:
-                if told is exc:
-                    raise
-                raise told from exc
-            finally:
-                # The error holds this frame.
-                del told
+            _raise(self._told(run, exc), cause=exc)
         if stream is not None:
             return RunStream(stream, is_sse=is_sse, translate=self.translate, run=run)
         run.finish()
@@ -143,6 +135,12 @@ class Runner:
         reason = _REASONS.get(kind, "")
         request = current_request()
         return kind(f"Pipeline execution failed{reason}" + (f" (request id {request.id})" if request else ""))
+
+    def _told(self, run: Run, error: BaseException) -> BaseException:
+        """End a run that has failed, and return what its client is told."""
+        told = run.told(error) or error
+        run.finish()
+        return self.translate(told)
 
     def _lane_of(self, counts: RunCount) -> Lane:
         with self._lock:
@@ -199,14 +197,7 @@ class RunStream:
             await self._close()
             return []
         except BaseException as exc:
-            told = self._translate(run.told(exc) or exc)
-            try:
-                if told is exc:
-                    raise
-                raise told from exc
-            finally:
-                # The error holds this frame.
-                del told
+            _raise(self._translate(run.told(exc) or exc), cause=exc)
         run.is_waiting = False
         if run.is_interrupted and (told := run.told()):
             raise told
@@ -262,6 +253,16 @@ class WholeStream(RunStream):
 
     async def aclose(self) -> None:
         self._values = []
+
+
+def _raise(told: BaseException, *, cause: BaseException) -> NoReturn:
+    try:
+        if told is cause:
+            raise told
+        raise told from cause
+    finally:
+        # An error holds the frames that it came through.
+        del told, cause
 
 
 def _is_usable(error: BaseException) -> bool:
