@@ -97,8 +97,8 @@ def invalid_request(error: ValidationError) -> InvalidRequest:
 
 def _unfit(body: bytes, error: ValidationError) -> HayhooksError:
     found = invalid_request(error)
-    is_json = found.items[0]["type"] != "json_invalid" or found.items[0]["loc"] != ["body"]
-    return found if is_json else _invalid_json(body)
+    first = found.items[0]
+    return _invalid_json(body) if first["type"] == "json_invalid" and first["loc"] == ["body"] else found
 
 
 def _item(found: dict[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from hayhooks.http.guard import Guard
 from hayhooks.http.leaving import BrokenStream, noting_departure
 from hayhooks.http.rates import begin_stream
 from hayhooks.logger import log
+from hayhooks.pipelines.calls import close_stream
 from hayhooks.pipelines.chunks import chunk_text
 from hayhooks.pipelines.runner import RunStream
 
@@ -210,10 +211,7 @@ async def _guarded(body: AsyncIterable[Any], guard: Guard) -> AsyncGenerator[Any
                     return
             yield chunk
     finally:
-        close = getattr(chunks, "aclose", None)
-        if close is not None:
-            with guard:
-                await close()
+        await close_stream(chunks)
 
 
 def _nothing() -> bytes:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from contextvars import copy_context
 from typing import Any
 
+from hayhooks.logger import log
 from hayhooks.pipelines.channel import Channel, StreamClosed, filled_channel
 from hayhooks.pipelines.methods import Colour, RunMethod
 from hayhooks.pipelines.runs import hold_current, start_thread
@@ -40,6 +41,25 @@ def as_stream(result: Any) -> AsyncIterator[Any] | None:
     if isinstance(result, Iterator):
         return ThreadIterator(result)
     return None
+
+
+async def close_stream(stream: AsyncIterator[Any]) -> None:
+    """Close an iterator of user code, if it can be closed; what fails is logged, as nobody waits for it any more."""
+    close = getattr(stream, "aclose", None)
+    if close is None:
+        return
+    try:
+        await close()
+    except BaseException as exc:
+        if is_cancellation(exc):
+            raise
+        log.opt(exception=exc).warning("A stream failed while it was closed: {}", type(exc).__name__)
+
+
+def is_cancellation(error: BaseException) -> bool:
+    """Tell a cancelled request from user code that raised `CancelledError` by itself."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 class ThreadIterator(AsyncIterator[Any]):

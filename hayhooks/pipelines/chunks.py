@@ -26,7 +26,7 @@ class ChunkCallbacks:
     """Called with the result of the run."""
 
     @property
-    def look_at_chunks(self) -> bool:
+    def has_chunk_callbacks(self) -> bool:
         """Whether one of them is called for chunks."""
         return not (self.on_tool_call_start is self.on_tool_call_end is self.on_reasoning is None)
 

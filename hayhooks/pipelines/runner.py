@@ -21,7 +21,7 @@ from hayhooks.errors import (
     ServerStopping,
 )
 from hayhooks.logger import log
-from hayhooks.pipelines.calls import PLAIN, as_stream, call
+from hayhooks.pipelines.calls import PLAIN, as_stream, call, close_stream, is_cancellation
 from hayhooks.pipelines.causes import find_provider_failure
 from hayhooks.pipelines.invocations import default_streaming_components
 from hayhooks.pipelines.lanes import Lane
@@ -124,7 +124,7 @@ class Runner:
 
     def translate(self, error: BaseException) -> BaseException:
         """Return what a client is told of an error in user code; the rest goes to the log."""
-        if isinstance(error, HayhooksError) or _is_usable(error) or _is_cancellation(error):
+        if isinstance(error, HayhooksError) or _is_usable(error) or is_cancellation(error):
             return error
         # Everything else, also what ends a program elsewhere: a pipeline must not end the server.
         log.opt(exception=error).error("Pipeline execution failed: {}", type(error).__name__)
@@ -227,11 +227,7 @@ class RunStream:
             return
         self._is_over = True
         try:
-            close = getattr(self._source, "aclose", None)
-            if close is not None:
-                await close()
-        except Exception as exc:
-            log.opt(exception=exc).warning("A stream failed while it was closed: {}", type(exc).__name__)
+            await close_stream(self._source)
         finally:
             self._run.finish()
 
@@ -268,9 +264,3 @@ def _raise(told: BaseException, *, cause: BaseException) -> NoReturn:
 def _is_usable(error: BaseException) -> bool:
     """Tell whether a wrapper chose its answer, with a status that HTTP has."""
     return isinstance(error, HTTPException) and isinstance(error.status_code, int) and 200 <= error.status_code <= 599
-
-
-def _is_cancellation(error: BaseException) -> bool:
-    """Tell a cancelled request from user code that raised `CancelledError` by itself."""
-    task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0

@@ -220,7 +220,7 @@ class _Emitter:
         self._callbacks = callbacks
         self._external = external
         # Nothing to ask about each chunk, as for most streams.
-        self._is_plain = not callbacks.look_at_chunks and not is_shielded
+        self._is_plain = not callbacks.has_chunk_callbacks and not is_shielded
 
     def put_chunk(self, chunk: Any) -> None:
         """Hand over a chunk, and before it what the callbacks make of it."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -104,7 +104,7 @@ class Metrics:
         # What the gauges of runs and threads show, but for zeros; and what was served, and had zeros, the last time.
         self._shown: dict[tuple[str, ...], int] = {}
         self._deployments: Mapping[str, Deployment] = {}
-        self._zeroed: Set[tuple[str, str]] = frozenset()
+        self._zeroed: set[tuple[str, str]] = set()
         self._is_shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
 
     def count(self, exchange: Exchange) -> None:
@@ -116,7 +116,7 @@ class Metrics:
         if series is None:
             series = self._series[key] = _Series(self, *key)
             self._known.add(series.labels)
-        series.count(exchange.ended - exchange.began)
+        series.count(exchange.total)
         if self._is_shared:
             series.hand_over()
         if exchange.chunks:
@@ -143,6 +143,9 @@ class Metrics:
             self._known.add(labels)
             shown[*labels, run.state] = shown.get((*labels, run.state), 0) + 1
         for lane in runner.lanes:
+            if lane.name not in deployments and not lane.running:
+                # Of a pipeline that is undeployed; its idle threads end soon.
+                continue
             busy = lane.threads.busy
             shown[lane.name, "busy"], shown[lane.name, "idle"] = busy, lane.threads.count - busy
         for key, value in shown.items():
@@ -173,6 +176,9 @@ class Metrics:
         served = _served(deployments) | {_NONE}
         gone = self._known - served
         self._known -= gone
+        self._zeroed -= gone
+        names = {name for name, _ in gone} - {name for name, _ in served}
+        self._shown = {key: value for key, value in self._shown.items() if key[:2] not in gone and key[0] not in names}
         for key, series in list(self._series.items()):
             if series.labels in gone:
                 self._series.pop(key, None)
@@ -180,14 +186,14 @@ class Metrics:
         for labels in gone:
             for instrument in (*counters, self.runs):
                 instrument.remove_by_labels(dict(zip(_OF_PIPELINE, labels, strict=True)))
-        for name in {name for name, _ in gone} - {name for name, _ in served}:
+        for name in names:
             self.threads.remove_by_labels({"pipeline": name})
 
     def _gauge(self, key: tuple[str, ...]) -> Gauge:
         """Return the one of runs, by pipeline, revision and state, or of threads, by pipeline and state."""
         return (self.runs if len(key) > 2 else self.threads).labels(*key)
 
-    def _show_zeros(self, served: Set[tuple[str, str]]) -> None:
+    def _show_zeros(self, served: set[tuple[str, str]]) -> None:
         """Begin to show what is served now; before its first run it shows zeros."""
         for name, revision in served - self._zeroed:
             # To ask for a gauge is to show it.

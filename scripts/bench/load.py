@@ -28,8 +28,6 @@ class Load:
     failed: int = 0
     content: bytes | None = None
     """What was answered first."""
-    size: int = 0
-    """Of that, in bytes."""
 
 
 @dataclass
@@ -129,9 +127,9 @@ def _receive(connection: _Connection, load: Load, status: int) -> bool:
     try:
         if connection.receive():
             if load.content is None:
-                load.content, load.size = wire.content(connection.received), wire.size(connection.received)
+                load.content = wire.content(connection.received)
             load.answered += 1
-            is_like_first = wire.size(connection.received) == load.size
+            is_like_first = wire.size(connection.received) == len(load.content)
             load.failed += wire.status(connection.received) != status or not is_like_first
         return True
     except ConnectionError:

@@ -142,6 +142,25 @@ def test_deploys_are_counted_and_what_is_undeployed_is_forgotten(client: TestCli
     }
 
 
+def test_a_pipeline_that_comes_again_is_shown_anew(app: Hayhooks, client: TestClient) -> None:
+    shown = []
+    for _ in range(2):
+        deploy(app, ECHO, name="echo")
+        client.post("/echo/run", json={"text": "a"})
+        shown.append([samples(client.get("/metrics").text, f"hayhooks_{name}") for name in ("runs", "run_threads")])
+        app.undeploy("echo")
+        shown.append([samples(client.get("/metrics").text, f"hayhooks_{name}") for name in ("runs", "run_threads")])
+
+    served = [
+        {
+            labels(pipeline="echo", revision="", state=state): 0
+            for state in ("queued", "running", "streaming", "cancelled")
+        },
+        {labels(pipeline="echo", state="busy"): 0, labels(pipeline="echo", state="idle"): 1},
+    ]
+    assert shown == [served, [{}, {}]] * 2
+
+
 def test_metrics_that_are_turned_off_count_nothing_and_say_so() -> None:
     app = Hayhooks(settings=Settings(metrics=False))
     response = TestClient(app).get("/metrics")

@@ -162,7 +162,7 @@ class _AnswerUnlessStreamed(ChunkCallbacks):
         self._has_streamed = False
 
     @property
-    def look_at_chunks(self) -> bool:
+    def has_chunk_callbacks(self) -> bool:
         return True
 
     def expand(self, chunk: Any) -> Iterator[Any]:
