@@ -26,6 +26,7 @@ from hayhooks.logger import log
 from hayhooks.pipelines.calls import close_stream
 from hayhooks.pipelines.chunks import chunk_text
 from hayhooks.pipelines.runner import RunStream
+from hayhooks.request import CurrentRequest
 
 Encode = Callable[[Any], bytes]
 """Turns a chunk into what goes over the wire, empty for nothing."""
@@ -87,6 +88,11 @@ async def send_response(response: Response, *, guard: Guard, scope: Scope, recei
     try:
         with guard:
             await response(scope, receive, send)
+    except PipelineRunError:
+        # Of what tidies up after a client that has left: the log has it, and nobody waits for an answer.
+        request: CurrentRequest = scope["hayhooks.request"]
+        if not request.client_has_left:
+            raise
     finally:
         with anyio.CancelScope(shield=True):
             await body.aclose()

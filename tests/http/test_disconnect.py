@@ -18,7 +18,7 @@ from haystack.dataclasses import ChatMessage, StreamingChunk
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from hayhooks import BasePipelineWrapper, Hayhooks, SSEStream, async_streaming_generator, streaming_generator
 from tests.conftest import wrapper_source
@@ -280,7 +280,10 @@ def test_server_that_tells_the_end_of_the_body_twice_does_no_harm(app: Hayhooks)
     assert b"".join(message.get("body", b"") for message in sent) == b"ab"
 
 
-def test_generator_that_fails_while_it_is_closed_does_no_harm(app: Hayhooks) -> None:
+@pytest.mark.parametrize("answer", [lambda stream: stream, StreamingResponse], ids=["stream", "response"])
+def test_generator_that_fails_while_it_is_closed_does_no_harm(
+    app: Hayhooks, caplog: pytest.LogCaptureFixture, answer: Callable[[AsyncIterator[str]], Any]
+) -> None:
     source, failed = Source(), threading.Event()
 
     async def stream() -> AsyncIterator[str]:
@@ -291,16 +294,16 @@ def test_generator_that_fails_while_it_is_closed_does_no_harm(app: Hayhooks) -> 
             failed.set()
             raise OSError("the database is gone")
 
-    app.deploy("p", Streaming(stream))
+    app.deploy("p", Streaming(lambda: answer(stream())))
     with served(app) as url:
         source.permits.release(1)
         with requests.post(f"{url}/p/run", json={}, stream=True, timeout=10) as response:
             next(response.iter_content(1))
-        wait_until(lambda: is_left(app))
+        wait_until(lambda: failed.is_set() and is_left(app))
         status = requests.get(f"{url}/status", timeout=10)
 
-    assert failed.is_set()
     assert status.status_code == 200
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 def test_client_that_leaves_within_its_request_is_no_error_of_the_server(
